@@ -1,0 +1,25 @@
+"""Conversions that are needed in more than one place, each once."""
+
+from __future__ import annotations
+
+import math
+
+W_PER_KW = 1000.0
+SECONDS_PER_HOUR = 3600.0
+KELVIN_AT_0_C = 273.15
+EUR_PER_MWH_TO_EUR_PER_KWH = 1e-3
+
+
+def soc_to_percent(soc: float) -> int:
+    """Fraction to whole percent, rounded to nearest; for limits use `floor_percent`."""
+    return round(soc * 100.0)
+
+
+def floor_percent(soc: float) -> int:
+    """Fraction to whole percent, never above the true value (29.999...96 % from float noise is 30)."""
+    return math.floor(soc * 100.0 + 1e-6)
+
+
+def is_number(value: object) -> bool:
+    """True for a finite int or float; a bool is not a number, nor are NaN and infinity."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
