@@ -1,0 +1,366 @@
+"""The gate: the single actor through which every command passes. It hosts `decision`, and remembers."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from actors.gate.decision import (
+    Conditions,
+    Decision,
+    Held,
+    Latch,
+    RelayHistory,
+    admit,
+    decide,
+    phase_shares,
+    relay_hindrance,
+)
+from actors.gate.freshness import Freshness
+from actors.messages import ApprovedSetpoint, Latched, Permit, PricesKnown, Refresh, Tick, Wear
+from actors.runtime import Behaviour, Lane
+from models.types.command import Level, Outcome, Relinquish, Request, Value, Verdict
+from models.types.house import House
+from models.types.mode import InverterMode
+from models.types.point import Modes, PointSpec
+from models.types.reading import InverterReading, MeterReading, RoomsReading
+
+HEADROOM_MARGIN_KW = 0.3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateSettings:
+    """What the gate needs of the house file."""
+
+    tick_s: float
+    refresh_s: float
+    meter_settle_s: float  # until a switched relay shows in the meter
+    max_age_s: Mapping[str, float]  # per signal
+
+
+@dataclass(slots=True)
+class _Point:
+    """One point as it stands."""
+
+    spec: PointSpec
+    slots: dict[tuple[Level, str], Held] = field(default_factory=dict)
+    latch: Latch | None = None
+    output: Decision | None = None  # what was approved last
+    waiting: str = ""  # why the decision is not approved yet
+    since_s: float = 0.0
+    verdicts: deque[Verdict] = field(default_factory=lambda: deque(maxlen=8))
+    relay: RelayHistory = field(default_factory=RelayHistory)
+    pending_s: float | None = None  # switched on, not yet seen by the meter
+    writes_left: int | None = None
+
+
+class Gate(Behaviour):
+    """Decides every point and tells its device.
+
+    Handles  Request, Latched, Permit, readings, PricesKnown, Wear, Tick
+    Sends    ApprovedSetpoint and Refresh to devices; publishes Verdict
+    Fails    never on what it is sent; a bug restarts it cold: everything at default until sources offer again
+    """
+
+    def __init__(self, house: House, points: Iterable[PointSpec], settings: GateSettings) -> None:
+        self._house = house
+        self._points = {spec.name: _Point(spec=spec) for spec in points}
+        self._settings = settings
+        self._fresh = Freshness(dict(settings.max_age_s))
+        self._last: dict[str, tuple[tuple[int, int], int]] = {}
+        self._permit: Permit | None = None
+        self._prices: PricesKnown | None = None
+        self._soc: float | None = None
+        self._grid_kw: float | None = None
+        self._grid_at_s = 0.0
+        self.checks = 0
+
+    def on_start(self) -> None:
+        ctx = self.ctx
+        ctx.subscribe(InverterReading, coalesce=lambda _: "inverter")
+        ctx.subscribe(MeterReading, coalesce=lambda _: "meter")
+        ctx.subscribe(RoomsReading, coalesce=lambda _: "rooms")
+        ctx.subscribe(PricesKnown, coalesce=lambda _: "prices")
+        ctx.subscribe(Wear, coalesce=lambda w: w.points)
+        ctx.every(self._settings.tick_s, Tick(name="settle"), name="settle")
+        ctx.every(self._settings.refresh_s, Tick(name="refresh"), name="refresh")
+        for point in self._points.values():  # cold: whatever a former life approved is taken back
+            self._approve(point, Decision(value=point.spec.default, level=Level.DEFAULT, reason="gate started"))
+
+    def handle(self, message: object) -> None:
+        match message:
+            case Request():
+                self._offer(message)
+            case Tick(name="settle"):
+                self._settle_all()
+            case Tick(name="refresh"):
+                self._refresh()
+            case Permit():
+                had = self._permitted()
+                self._permit = message
+                if not had:
+                    self._settle_all()
+            case Latched():
+                self._latch(message)
+            case InverterReading():
+                self._see_inverter(message)
+            case MeterReading():
+                self._grid_kw, self._grid_at_s = message.grid_kw, self.ctx.clock.monotonic()
+                self._fresh.seen("meter", self._grid_at_s)
+            case RoomsReading():
+                self._see_rooms(message)
+            case PricesKnown():
+                self._prices = message
+            case Wear():
+                for name in message.points:
+                    if name in self._points:
+                        self._points[name].writes_left = message.left
+            case _:
+                super().handle(message)
+
+    # --- what is offered --------------------------------------------------------------------------------------
+    def _offer(self, request: Request) -> None:
+        point = self._points.get(request.point)
+        admission = admit(
+            None if point is None else point.spec,
+            request,
+            now=self.ctx.clock.now(),
+            at_s=self.ctx.clock.monotonic(),
+            last=self._last.get(request.source),
+        )
+        if admission.held is not None and point is not None:
+            self._fence(request)
+            key = (request.level, request.source)
+            if isinstance(request.value, Relinquish):
+                point.slots.pop(key, None)
+            else:
+                point.slots[key] = admission.held
+        self._say(request, admission.outcome, admission.reason, point)
+        if admission.held is not None and point is not None:
+            self._settle(point)
+
+    def _fence(self, request: Request) -> None:
+        """A source's new life ends what its older lives asked for."""
+        last = self._last.get(request.source)
+        if last is not None and last[0] < request.epoch:
+            for other in self._points.values():
+                for key, held in list(other.slots.items()):
+                    if held.request.source == request.source and held.request.epoch < request.epoch:
+                        del other.slots[key]
+        self._last[request.source] = (request.epoch, request.seq)
+
+    def _say(self, request: Request, outcome: Outcome, reason: str, point: _Point | None) -> None:
+        verdict = Verdict(
+            request_id=request.id,
+            source=request.source,
+            level=request.level,
+            point=request.point,
+            outcome=outcome,
+            reason=reason,
+            at=self.ctx.clock.now(),
+            value=request.value,
+            cause=request.cause,
+        )
+        if point is not None:
+            point.verdicts.append(verdict)
+        self.ctx.publish(verdict)
+
+    def _latch(self, latched: Latched) -> None:
+        latches: dict[str, Latch] = {}
+        for trip in latched.trips:
+            for name in self._points if "*" in trip.points else trip.points:
+                known = latches.get(name)
+                if known is None or trip.kind == "emergency_stop":
+                    latches[name] = Latch(trip_id=trip.id, kind=trip.kind)
+        for point in self._points.values():
+            latch = latches.get(point.spec.name)
+            if latch != point.latch:
+                point.latch = latch
+                self._settle(point)
+
+    # --- what is seen -----------------------------------------------------------------------------------------
+    def _see_inverter(self, reading: InverterReading) -> None:
+        if reading.online and reading.soc is not None:
+            self._soc = reading.soc
+            self._fresh.seen("inverter", self.ctx.clock.monotonic())
+
+    def _see_rooms(self, reading: RoomsReading) -> None:
+        at_s = self.ctx.clock.monotonic()
+        for name, room in reading.rooms.items():
+            point = self._points.get(f"room.{name}.relay")
+            if room.air_c is not None and room.relay_on is not None:
+                self._fresh.seen(f"room.{name}", at_s)
+            if point is not None and room.relay_on is not None and not self._just_ordered(point, at_s):
+                point.relay = point.relay.seen(room.relay_on, at_s)
+
+    def _just_ordered(self, point: _Point, at_s: float) -> bool:
+        """The order is younger than the wire is quick: the reading may still show the state before it."""
+        decided = point.output is not None and point.output.value in ("on", "off")
+        return decided and at_s - point.since_s < self._settings.meter_settle_s
+
+    def _permitted(self) -> bool:
+        return self._permit is not None and self.ctx.clock.monotonic() < self._permit.until_s
+
+    # --- what is decided --------------------------------------------------------------------------------------
+    def _settle_all(self) -> None:
+        for point in self._points.values():
+            self._settle(point)
+
+    def _settle(self, point: _Point) -> None:
+        self.checks += 1
+        at_s = self.ctx.clock.monotonic()
+        for key in [k for k, held in point.slots.items() if not held.alive(at_s)]:
+            del point.slots[key]
+        decision = decide(point.spec, point.slots.values(), latch=point.latch, conditions=self._conditions(point, at_s))
+        if point.spec.relay is not None and isinstance(decision.value, str) and decision.level > Level.SAFETY_TRIP:
+            decision = self._relay_may(point, decision, at_s)
+        else:
+            point.waiting = ""
+        output = point.output
+        if output is None or (decision.value, decision.level, decision.request, decision.until_s) != (
+            output.value,
+            output.level,
+            output.request,
+            output.until_s,
+        ):
+            self._approve(point, decision)
+
+    def _conditions(self, point: _Point, at_s: float) -> Conditions:
+        envelope = point.spec.envelope
+        running = point.output.value if point.output is not None else None
+        modes = envelope if isinstance(envelope, Modes) else None
+        return Conditions(
+            at_s=at_s,
+            permit=self._permitted(),
+            stale=self._fresh.stale(point.spec.requires, at_s),
+            soc=self._soc,
+            export_price=self._export_price(),
+            running=running.composite if isinstance(running, InverterMode) else None,
+            soc_min=0.0 if modes is None else modes.soc_min,
+            soc_max=1.0 if modes is None else modes.soc_max,
+            writes_left=None if modes is None else point.writes_left,
+        )
+
+    def _export_price(self) -> float | None:
+        spot = None if self._prices is None else self._prices.prices.at(self.ctx.clock.now())
+        return None if spot is None else spot - self._house.tariff.export_fee
+
+    def _relay_may(self, point: _Point, decision: Decision, at_s: float) -> Decision:
+        """The decision, or what stands until the relay may follow it."""
+        reason = relay_hindrance(
+            point.spec, str(decision.value), point.relay, at_s=at_s, headroom_kw=self._headroom(at_s)
+        )
+        if reason and not point.waiting and decision.request is not None:
+            self._say(decision.request, Outcome.DEFERRED, reason, point)
+        point.waiting = reason
+        if not reason:
+            return decision
+        output = point.output
+        kept = output is not None and output.value == ("on" if point.relay.on else "off")
+        if output is not None and kept and (output.until_s is None or at_s < output.until_s):
+            return output  # its own request still lives
+        # its request is over: the default until the relay may follow
+        return Decision(value=point.spec.default, level=Level.DEFAULT, reason=f"waiting: {reason}")
+
+    def _headroom(self, at_s: float) -> Mapping[int, float] | None:
+        """kW that may still be added, per phase and on the whole connection (0); None if the meter is stale."""
+        if self._grid_kw is None or self._fresh.stale(("meter",), at_s):
+            return None
+        limit = self._house.connection.import_limit_kw
+        on = {0: 0.0, 1: 0.0, 2: 0.0, 3: 0.0}
+        unseen = 0.0
+        for point in self._points.values():
+            rule = point.spec.relay
+            if rule is None or not point.relay.on:
+                continue
+            if point.pending_s is not None and self._grid_at_s - point.pending_s < self._settings.meter_settle_s:
+                unseen += rule.heater_kw
+            for phase, kw in phase_shares(rule.heater_kw, rule.phase).items():
+                on[phase] += kw
+        total = self._grid_kw + unseen
+        rest = (total - sum(on.values())) / 3  # base load, PV and battery spread evenly
+        room = {p: limit / 3 - (rest + on[p]) - HEADROOM_MARGIN_KW / 3 for p in (1, 2, 3)}
+        return {0: limit - total - HEADROOM_MARGIN_KW, **room}
+
+    def _approve(self, point: _Point, decision: Decision) -> None:
+        at_s = self.ctx.clock.monotonic()
+        changed = point.output is None or point.output.value != decision.value
+        if changed:
+            point.since_s = at_s
+            if point.spec.relay is not None and decision.value in ("on", "off"):
+                on = decision.value == "on"
+                point.pending_s = at_s if on and not point.relay.on else None
+                point.relay = point.relay.seen(on, at_s)
+        point.output = decision
+        self.ctx.tell(
+            point.spec.device,
+            ApprovedSetpoint(
+                point=point.spec.name,
+                value=decision.value,
+                level=decision.level,
+                until_s=decision.until_s,
+                request_id="" if decision.request is None else decision.request.id,
+                cause=self.ctx.cause if decision.request is None else decision.request.cause,
+                gate_epoch=(self.ctx.epoch.boot, self.ctx.epoch.incarnation),
+            ),
+            lane=Lane.URGENT if decision.level <= Level.GRID_OPERATOR else Lane.USER,
+        )
+
+    def _refresh(self) -> None:
+        wanted: dict[str, list[str]] = {}
+        for point in self._points.values():
+            if point.output is not None and point.output.value != point.spec.default:
+                wanted.setdefault(point.spec.device, []).append(point.spec.name)
+        for device, names in wanted.items():
+            epoch = (self.ctx.epoch.boot, self.ctx.epoch.incarnation)
+            self.ctx.tell(device, Refresh(points=tuple(names), gate_epoch=epoch), coalesce=device)
+
+    # --- what is shown ----------------------------------------------------------------------------------------
+    def snapshot(self) -> dict[str, object]:
+        at_s = self.ctx.clock.monotonic()
+        return {
+            "permit_left_s": None if self._permit is None else round(self._permit.until_s - at_s, 1),
+            "soc": self._soc,
+            "export_price": self._export_price(),
+            "signals": {n: self._fresh.age_s(n, at_s) for n in self._fresh.names()},
+            "points": {name: self._show(point, at_s) for name, point in list(self._points.items())},
+        }
+
+    def _show(self, point: _Point, at_s: float) -> dict[str, object]:
+        output = point.output
+        slots = sorted(point.slots.items(), key=lambda item: item[0])
+        return {
+            "value": None if output is None else show(output.value),
+            "level": None if output is None else int(output.level),
+            "holder": "default" if output is None or output.request is None else output.request.source,
+            "reason": "" if output is None else output.reason,
+            "waiting": point.waiting,
+            "for_s": round(at_s - point.since_s, 1),
+            "left_s": None if output is None or output.until_s is None else round(output.until_s - at_s, 1),
+            "default": show(point.spec.default),
+            "tripped": None if point.latch is None else point.latch.trip_id,
+            "slots": [
+                {
+                    "level": int(level),
+                    "source": source,
+                    "value": show(held.request.value),
+                    "left_s": None if held.until_s is None else round(held.until_s - at_s, 1),
+                    "note": held.request.note,
+                    "cause": held.request.cause,
+                }
+                for (level, source), held in slots
+            ],
+            "verdicts": [
+                {"at": v.at.isoformat(), "source": v.source, "outcome": v.outcome.value, "reason": v.reason,
+                 "value": show(v.value)}
+                for v in list(point.verdicts)
+            ],
+        }
+
+
+def show(value: Value | Relinquish | None) -> str | float | None:
+    """A value as people and JSON read it."""
+    if isinstance(value, (InverterMode, Relinquish)):
+        return "relinquish" if isinstance(value, Relinquish) else str(value)
+    return value

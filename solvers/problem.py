@@ -1,0 +1,102 @@
+"""One planning problem: everything a plan may depend on, as plain numbers. Series have one value per slot.
+
+Sides and signs: `pv_kw` is DC power available; battery powers are at the terminals (SOC moves by power x dt /
+capacity); AC power for charging from the grid is `charge / eff_charge_ac`, from PV `charge / eff_charge_pv` DC; AC power
+from discharging is `discharge * eff_discharge`. `load_kw` is base load and standby, without heating.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from models.types.mode import InverterMode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatteryProblem:
+    """The battery as the planner sees it."""
+
+    capacity_kwh: float
+    soc: float  # now
+    soc_min: float
+    soc_max: float
+    charge_kw: float  # terminal side
+    discharge_kw: float  # terminal side
+    eff_charge_pv: float
+    eff_charge_ac: float
+    eff_discharge: float
+    wear_eur_per_kwh: float = 0.0  # per kWh discharged at the terminals
+    soc_final: float | None = None  # at least, at the end (planning cases); None: valued instead
+    taper_above_soc: float = 1.0  # charging power falls linearly from here to taper_end_share at SOC 1
+    taper_end_share: float = 1.0
+    reserve_soc: float | None = None  # soft: bent at a price
+    full_by_slot: int | None = None  # balancing charge: SOC must have reached soc_max by the end of this slot (soft)
+    composites: bool = True  # False: a planning case, charge and discharge freely
+    battery_first_draw_kw: float = 0.0  # drawn from the grid in battery first below its stop SOC with the AC flag off
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomProblem:
+    """One room: air and slab, heater in the slab. Temperatures in degC, powers in kW."""
+
+    name: str
+    heater_kw: float
+    air_kwh_per_k: float
+    slab_kwh_per_k: float
+    slab_air_kw_per_k: float
+    ua_kw_per_k: float
+    neighbours: tuple[tuple[int, float], ...]  # (index into rooms, kW/K)
+    air_c: float  # observed now
+    slab_c: float
+    disturbance_kw: float  # what the observer found the model lacks; constant over the horizon
+    sun_kw: tuple[float, ...]  # window gain into the air
+    lower_c: tuple[float, ...]  # band at the END of each slot, back-off included
+    upper_c: tuple[float, ...]
+    phase: int = 0  # 0: all three
+    relay_on: bool = False  # now
+    available: bool = True  # False: not ours to heat (override, trip): runs at `forced_duty`
+    forced_duty: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalmPrices:
+    """What it costs, in EUR, to be restless. Keeps a plan from flapping on noise."""
+
+    mode_change_eur: float = 0.02
+    relay_start_eur: float = 0.0005
+    plan_change_eur_per_kwh: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanProblem:
+    """The house over one horizon."""
+
+    id: str
+    issued: datetime  # aware UTC
+    start: datetime  # start of slot 0, aware UTC
+    dt_h: float
+    price_import: tuple[float, ...]  # EUR/kWh at the meter; stand-ins where price_known is False
+    price_export: tuple[float, ...]
+    price_known: tuple[bool, ...]
+    pv_kw: tuple[float, ...]  # DC available, all arrays
+    load_kw: tuple[float, ...]
+    outdoor_c: tuple[float, ...]
+    import_limit_kw: float
+    export_limit_kw: float
+    ac_limit_kw: float = 1e3  # inverter AC output
+    pv_curtailable: bool = True
+    battery: BatteryProblem | None = None
+    rooms: tuple[RoomProblem, ...] = ()
+    phase_limit_kw: float | None = None  # per phase; None: not checked
+    mode_now: InverterMode | None = None
+    mode_held_slots: int = 0  # how long the present composite has run
+    min_mode_slots: int = 4  # composites are held at least this long
+    calm: CalmPrices = field(default_factory=CalmPrices)
+    soc_end_value_eur_per_kwh: float | None = None  # None: the planner derives it from the prices
+    heat_end_value_eur_per_kwh: float | None = None
+    comfort_eur_per_kh: float = 2.0  # below the band; scaled to the prices at hand by the planner
+
+    @property
+    def steps(self) -> int:
+        return len(self.price_import)
