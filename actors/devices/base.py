@@ -1,0 +1,194 @@
+"""What every device actor does with orders: keep them while they are permitted, leased and unexpired."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from actors.messages import Alarm, ApprovedSetpoint, LinkState, Permit, Proof, Refresh, Release, Released, Tick, WireWrite
+from actors.runtime import Behaviour, Lane
+from actors.runtime import ReplyToken
+from models.types.command import Level, Value
+from models.types.house import House
+from models.types.point import PointSpec
+
+LINK = "/io/link"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceTiming:
+    """Durations of the device layer [s], from the house file."""
+
+    tick_s: float
+    lease_s: float  # volatile points: default after this long without a refresh
+    settle_s: float  # until a written value must have come back
+    answer_s: float  # until a command must have been answered
+    heartbeat_s: float
+    command_ttl_s: float
+    effect_s: float  # until the power flow must show it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """An approved setpoint as the device holds it."""
+
+    setpoint: ApprovedSetpoint
+    received_s: float
+    refreshed_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """One line of the registry: a device, its points and its actor."""
+
+    id: str
+    points: Callable[[House], tuple[PointSpec, ...]]
+    make: Callable[[House, DeviceTiming, object], DeviceActor]
+
+
+class DeviceActor(Behaviour):
+    """Owns one device: the only code that talks to it.
+
+    Handles  ApprovedSetpoint, Refresh, Permit, Release, Incoming, Tick
+    Sends    Outgoing to the link; publishes readings, WireWrite, Proof, Alarm
+    Fails    on bugs only; what the device sends is checked and counted
+    """
+
+    def __init__(self, points: Iterable[PointSpec], timing: DeviceTiming) -> None:
+        self.points = {p.name: p for p in points}
+        self.timing = timing
+        self.orders: dict[str, Order] = {}
+        self.rejected = 0
+        self._gate_epoch = (0, 0)
+        self._permit: Permit | None = None
+        self._releasing: ReplyToken | None = None
+        self._alarms: set[str] = set()
+        self._forfeited: dict[str, str] = {}  # point -> request that failed three read-backs
+
+    # --- what subclasses say ------------------------------------------------------------------------------------
+    def act(self) -> None:
+        """Bring the device towards what is wanted: one step."""
+
+    def unverified(self) -> dict[str, str]:
+        """Points whose default is not proven by read-back, with why."""
+        return {}
+
+    def leased(self, point: PointSpec) -> bool:
+        """True if the point's value falls back without refresh; what is stored in the device does not."""
+        return True
+
+    # --- messages -------------------------------------------------------------------------------------------------
+    def on_start(self) -> None:
+        self.ctx.subscribe(Permit, coalesce=lambda _: "permit", lane=Lane.URGENT)
+        self.ctx.subscribe(LinkState)
+        self.ctx.every(self.timing.tick_s, Tick(name="act"), name="act")
+
+    def handle(self, message: object) -> None:
+        match message:
+            case ApprovedSetpoint():
+                self._take(message)
+            case Refresh():
+                self._refresh(message)
+            case Permit():
+                self._permit = message
+            case Tick(name="act"):
+                self.act()
+                self._say_released()
+            case LinkState(up=up):
+                if up:
+                    self.act()
+            case Release():
+                self._releasing = self.ctx.reply_token()
+                self.orders.clear()
+                self.act()
+                self._say_released()
+            case _:
+                super().handle(message)
+
+    def _take(self, setpoint: ApprovedSetpoint) -> None:
+        if setpoint.gate_epoch < self._gate_epoch or setpoint.point not in self.points:
+            self.rejected += 1
+            return
+        self._gate_epoch = setpoint.gate_epoch
+        at_s = self.ctx.clock.monotonic()
+        self.orders[setpoint.point] = Order(setpoint=setpoint, received_s=at_s, refreshed_s=at_s)
+        self.ordered(setpoint)
+        self.act()
+
+    def ordered(self, setpoint: ApprovedSetpoint) -> None:
+        """Hook: a new order arrived (before `act`)."""
+
+    def _refresh(self, refresh: Refresh) -> None:
+        if refresh.gate_epoch != self._gate_epoch:
+            return
+        at_s = self.ctx.clock.monotonic()
+        for name in refresh.points:
+            order = self.orders.get(name)
+            if order is not None:
+                self.orders[name] = Order(setpoint=order.setpoint, received_s=order.received_s, refreshed_s=at_s)
+
+    def permitted(self) -> bool:
+        return self._permit is not None and self.ctx.clock.monotonic() < self._permit.until_s
+
+    def wanted(self, name: str) -> tuple[Value | None, Level, str, str]:
+        """(value, level, request id, cause) of a point right now, after permit, lease and expiry."""
+        spec = self.points[name]
+        order = self.orders.get(name)
+        if order is None or self._releasing is not None:
+            return spec.default, Level.DEFAULT, "", "no order"
+        setpoint = order.setpoint
+        if setpoint.level <= Level.SAFETY_TRIP:
+            return setpoint.value, setpoint.level, setpoint.request_id, setpoint.cause
+        at_s = self.ctx.clock.monotonic()
+        if not self.permitted():
+            return spec.default, Level.DEFAULT, "", "no permit"
+        if setpoint.until_s is not None and at_s >= setpoint.until_s:
+            return spec.default, Level.DEFAULT, "", "order expired"
+        if self.leased(spec) and setpoint.value != spec.default and at_s - order.refreshed_s > self.timing.lease_s:
+            return spec.default, Level.DEFAULT, "", "lease ended"
+        if setpoint.request_id and self._forfeited.get(name) == setpoint.request_id:
+            return spec.default, Level.DEFAULT, "", "three read-backs failed"
+        return setpoint.value, setpoint.level, setpoint.request_id, setpoint.cause
+
+    def forfeit(self, name: str, request_id: str, reason: str) -> None:
+        """Three failed read-backs: this request is not tried again; the point goes to its default, with an alarm."""
+        if request_id:
+            self._forfeited[name] = request_id
+        self.alarm(f"unconfirmed:{name}", f"{name} is not confirmed by the device: {reason}")
+
+    def _say_released(self) -> None:
+        token = self._releasing
+        if token is not None and not self.unverified():
+            self.ctx.reply_to(token, Released(device=self.ctx.path, unverified=()))
+
+    # --- what is published ------------------------------------------------------------------------------------------
+    def wrote(self, point: str, value: str, level: Level, *, cause: str, detail: str, request_id: str = "",
+              counted: bool = False) -> None:
+        """One entry of the wire log."""
+        self.ctx.publish(
+            WireWrite(
+                at=self.ctx.clock.now(), at_s=self.ctx.clock.monotonic(), point=point, value=value, level=level,
+                cause=cause, epoch=(self.ctx.epoch.boot, self.ctx.epoch.incarnation), detail=detail,
+                request_id=request_id, counted=counted,
+            )
+        )
+
+    def proof(self, point: str, stage: str, value: str, request_id: str, since_s: float, reason: str = "") -> None:
+        """How far an order got."""
+        latency_s = self.ctx.clock.monotonic() - since_s
+        self.ctx.publish(
+            Proof(at=self.ctx.clock.now(), point=point, stage=stage, value=value, request_id=request_id,
+                  latency_s=latency_s, reason=reason)
+        )
+
+    def alarm(self, name: str, text: str) -> None:
+        """Said once when it begins."""
+        if name not in self._alarms:
+            self._alarms.add(name)
+            self.ctx.publish(Alarm(at=self.ctx.clock.now(), name=name, active=True, text=text))
+
+    def alarm_over(self, name: str) -> None:
+        """Said once when it ends."""
+        if name in self._alarms:
+            self._alarms.discard(name)
+            self.ctx.publish(Alarm(at=self.ctx.clock.now(), name=name, active=False, text=""))

@@ -1,0 +1,351 @@
+"""The Growatt hybrid on the wire: its telemetry, its registers, and the writes that lead from one mode to another.
+
+Pure functions; `inverter.py` hosts them. Percent, hour*256+minute and watts live here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from models.errors import PayloadError
+from models.types.mode import Composite, InverterMode
+from models.types.reading import InverterReading
+from models.units import W_PER_KW, floor_percent, is_number
+
+TELEMETRY_TOPIC = "energy/solar"
+RESULT_TOPIC = "energy/solar/result"
+COMMAND_TOPIC = "energy/solar/command/"
+PAYLOAD_LIMIT = 65_536
+EXPORT_LIMIT_REGISTER = 123  # holding register, 0.1 %
+POWER_LIMIT_W = 60_000.0
+SLOT_AHEAD_MAX_S = 7200.0  # the lease of what is stored: a slot ends at most this far ahead
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """One daily time slot on the inverter's own clock, minutes of its day."""
+
+    start_min: int = 0
+    stop_min: int = 0
+    enabled: bool = False
+
+    def covers(self, minute: int) -> bool:
+        return self.enabled and self.start_min <= minute < self.stop_min
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registers:
+    """The stored settings that a mode touches, as read back. Percent, whole numbers."""
+
+    battery_soc: int
+    battery_rate: int
+    ac_charge: bool
+    battery_slots: tuple[Slot, Slot, Slot]
+    grid_soc: int
+    grid_rate: int
+    grid_slots: tuple[Slot, Slot, Slot]
+    export_limited: bool
+    export_percent: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write:
+    """One command to the gateway that changes one stored register."""
+
+    register: str  # name of the register group, for counting and read-back
+    command: str  # below the command topic
+    body: Mapping[str, object]
+    slot: bool = False  # slots have a write budget of their own
+
+
+def _no_constant(text: str) -> object:
+    raise PayloadError(f"{text} is not a number that a device can mean")
+
+
+def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise PayloadError("a key appears twice")
+    return found
+
+
+def parse_json(payload: bytes) -> dict[str, object]:
+    """A JSON object from a payload; PayloadError names what is wrong with anything else."""
+    if len(payload) > PAYLOAD_LIMIT:
+        raise PayloadError(f"{len(payload)} bytes, limit {PAYLOAD_LIMIT}")
+    try:
+        found = json.loads(payload.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
+    except (ValueError, RecursionError) as error:
+        raise PayloadError(f"not JSON: {str(error)[:100]}") from None
+    if not isinstance(found, dict):
+        raise PayloadError(f"a JSON object is expected, not {type(found).__name__}")
+    return found
+
+
+def number(body: Mapping[str, object], name: str, low: float, high: float) -> float | None:
+    """A field in its range; None when it is not there."""
+    if name not in body:
+        return None
+    value = body[name]
+    if not is_number(value):
+        raise PayloadError(f"{name} {str(value)[:40]!r} is not a number")
+    assert isinstance(value, (int, float))
+    if not low <= value <= high:
+        raise PayloadError(f"{name} {value:g}, limits {low:g} .. {high:g}")
+    return float(value)
+
+
+def _power_kw(body: Mapping[str, object], name: str) -> float | None:
+    watts = number(body, name, 0.0, POWER_LIMIT_W)
+    return None if watts is None else watts / W_PER_KW
+
+
+def _difference(plus: float | None, minus: float | None) -> float | None:
+    return None if plus is None or minus is None else plus - minus
+
+
+def parse_telemetry(payload: bytes, received_at: datetime) -> tuple[InverterReading, Registers | None]:
+    """One message of `energy/solar`.
+
+    Raises
+    ------
+    PayloadError
+        Not JSON, or a field outside of what the device can mean; nothing of such a message is believed.
+    """
+    body = parse_json(payload)
+    status = number(body, "InverterStatus", -1, 10)
+    if status is None:
+        raise PayloadError("InverterStatus is missing")
+    if status == -1:
+        offline = InverterReading(measured_at=received_at, online=False, fault=False, soc=None, pv_kw=None,
+                                  battery_kw=None, grid_kw=None, load_kw=None)
+        return offline, None
+    soc = number(body, "SOC", 0, 100)
+    pv1, pv2 = _power_kw(body, "PV1InputPower"), _power_kw(body, "PV2InputPower")
+    registers = _registers(body)
+    reading = InverterReading(
+        measured_at=received_at,
+        online=True,
+        fault=status == 3,
+        soc=None if soc is None else soc / 100.0,
+        pv_kw=None if pv1 is None or pv2 is None else pv1 + pv2,
+        battery_kw=_difference(_power_kw(body, "ChargePower"), _power_kw(body, "DischargePower")),
+        grid_kw=_difference(_power_kw(body, "ACPowerToUser"), _power_kw(body, "ACPowerToGrid")),
+        load_kw=_power_kw(body, "INVPowerToLocalLoad"),
+        battery_c=number(body, "BatteryTemperature", -40, 120),
+        import_today_kwh=number(body, "EnergyToUserToday", 0, 2000),
+        export_today_kwh=number(body, "EnergyToGridToday", 0, 2000),
+        inverter_clock=_clock(body),
+        composite=None,
+    )
+    if registers is not None and reading.inverter_clock is not None:
+        minute = reading.inverter_clock.hour * 60 + reading.inverter_clock.minute
+        reading = replace(reading, composite=decode(registers, minute, reading.soc))
+    return reading, registers
+
+
+def _clock(body: Mapping[str, object]) -> datetime | None:
+    names = ("SystemYear", "SystemMonth", "SystemDay", "SystemHour", "SystemMinute", "SystemSecond")
+    parts = [number(body, name, 0, 9999) for name in names]
+    if any(p is None for p in parts):
+        return None
+    year, month, day, hour, minute, second = (int(p) for p in parts if p is not None)
+    try:
+        return datetime(year + 2000 if year < 100 else year, month, day, hour, minute, second)
+    except ValueError as error:
+        raise PayloadError(f"the inverter's clock is impossible: {error}") from None
+
+
+def _registers(body: Mapping[str, object]) -> Registers | None:
+    def percent(name: str) -> int | None:
+        value = number(body, name, 0, 100)
+        return None if value is None else round(value)
+
+    def slots(prefix: str) -> tuple[Slot, Slot, Slot] | None:
+        found = []
+        for i in (1, 2, 3):
+            start, stop, on = (number(body, f"{prefix}{i}{part}", 0, 65_535) for part in ("Start", "Stop", "En"))
+            if start is None or stop is None or on is None:
+                return None
+            found.append(Slot(start_min=_minutes(start), stop_min=_minutes(stop), enabled=on == 1))
+        return found[0], found[1], found[2]
+
+    battery, grid = slots("BattSlot"), slots("GridSlot")
+    values = [percent(n) for n in ("BattFirstSOC", "BattFirstPwrRate", "GridFirstSOC", "GridFirstPwrRate")]
+    flag, limited = number(body, "BattFirstACChrg", 0, 1), number(body, "ExportLimitFlag", 0, 1)
+    export = number(body, "ExportLimitValue", 0, 100)
+    if battery is None or grid is None or flag is None or limited is None or export is None or None in values:
+        return None
+    battery_soc, battery_rate, grid_soc, grid_rate = (v for v in values if v is not None)
+    return Registers(
+        battery_soc=battery_soc, battery_rate=battery_rate, ac_charge=flag == 1, battery_slots=battery,
+        grid_soc=grid_soc, grid_rate=grid_rate, grid_slots=grid, export_limited=limited == 1, export_percent=export,
+    )
+
+
+def _minutes(raw: float) -> int:
+    hour, minute = divmod(int(raw), 256)
+    if hour > 23 or minute > 59:
+        raise PayloadError(f"slot time {raw:g} is not hour*256 + minute")
+    return hour * 60 + minute
+
+
+def decode(registers: Registers, minute: int, soc: float | None) -> Composite | None:
+    """Which composite the registers describe at a minute of the inverter's day; None if it is none of ours."""
+    if any(s.covers(minute) for s in registers.battery_slots):
+        return Composite.CHARGE_FROM_GRID if registers.ac_charge else Composite.HOLD
+    if any(s.covers(minute) for s in registers.grid_slots):
+        holds = soc is not None and registers.grid_soc >= floor_percent(soc)
+        return Composite.SELL_PRODUCTION if holds else Composite.DISCHARGE_TO_GRID
+    return Composite.REGULAR
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A mode as registers, fixed when it is adopted (a hold holds the SOC of that moment)."""
+
+    composite: Composite
+    stop_percent: int
+    rate_percent: int
+
+
+def target_of(mode: InverterMode, soc: float | None) -> Target:
+    """Registers that make the mode, at the SOC of this moment."""
+    live = None if soc is None else floor_percent(soc)
+    asked = None if mode.stop_soc is None else floor_percent(mode.stop_soc)
+    rate = 100 if mode.rate is None else max(1, round(mode.rate * 100))
+    match mode.composite:
+        case Composite.HOLD:  # never above the live SOC: battery first would buy up to it
+            stop = min(p for p in (asked, live, 100) if p is not None)
+        case Composite.SELL_PRODUCTION:  # never below it: grid first would discharge down to it
+            stop = max((p for p in (asked, live) if p is not None), default=100)
+        case _:
+            stop = 100 if asked is None else asked
+    return Target(composite=mode.composite, stop_percent=stop, rate_percent=rate)
+
+
+def mode_writes(target: Target, until: datetime | None, clock: datetime, live: Registers) -> list[Write]:
+    """What must still be written, in order, so that the registers make the mode; empty: they do.
+
+    Break before make: what another mode switched on is switched off before anything is switched on, so that charging
+    from the grid and selling never stand in the registers together. Equal values are never written again.
+
+    Parameters
+    ----------
+    until : datetime or None
+        End of the run on the inverter's clock; the slot ends then, at most two hours ahead.
+    clock : datetime
+        The inverter's clock now (zone-less, its own).
+    """
+    battery = target.composite in (Composite.CHARGE_FROM_GRID, Composite.HOLD)
+    grid = target.composite in (Composite.DISCHARGE_TO_GRID, Composite.SELL_PRODUCTION)
+    writes = [_slot_write("gridfirst", i, s, False) for i, s in _superfluous(live.grid_slots, keep_first=grid)]
+    if live.ac_charge and target.composite is not Composite.CHARGE_FROM_GRID:
+        writes.append(Write(register="ac_charge", command="batteryfirst/set/acchargeenabled", body={"value": 0}))
+    writes += [_slot_write("batteryfirst", i, s, False) for i, s in _superfluous(live.battery_slots, keep_first=battery)]
+    if not battery and not grid:
+        return writes
+    group = "batteryfirst" if battery else "gridfirst"
+    soc, rate = (live.battery_soc, live.battery_rate) if battery else (live.grid_soc, live.grid_rate)
+    if soc != target.stop_percent:
+        body: dict[str, object] = {"value": target.stop_percent}
+        writes.append(Write(register=f"{group}.soc", command=f"{group}/set/stopsoc", body=body))
+    if rate != target.rate_percent and target.composite is not Composite.HOLD:
+        body = {"value": target.rate_percent}
+        writes.append(Write(register=f"{group}.rate", command=f"{group}/set/powerrate", body=body))
+    if target.composite is Composite.CHARGE_FROM_GRID and not live.ac_charge:
+        writes.append(Write(register="ac_charge", command="batteryfirst/set/acchargeenabled", body={"value": 1}))
+    slot = (live.battery_slots if battery else live.grid_slots)[0]
+    wanted = _wanted_slot(slot, until, clock)
+    if wanted is not None:
+        writes.append(_slot_write(group, 1, wanted, True))
+    return writes
+
+
+def _superfluous(slots: tuple[Slot, Slot, Slot], *, keep_first: bool) -> list[tuple[int, Slot]]:
+    return [(i, s) for i, s in enumerate(slots, start=1) if s.enabled and not (keep_first and i == 1)]
+
+
+def _wanted_slot(slot: Slot, until: datetime | None, clock: datetime) -> Slot | None:
+    """The slot to write, or None while the present one does. Renewed once, near its end."""
+    minute = clock.hour * 60 + clock.minute
+    end = clock + timedelta(seconds=SLOT_AHEAD_MAX_S)
+    if until is not None and until < end:
+        end = until
+    stop = 23 * 60 + 59 if end.date() != clock.date() else _ceil_minute(end)
+    if minute + 1 >= 23 * 60 + 58:
+        return None  # no slot across midnight: wait for the new day
+    if slot.enabled and slot.start_min <= minute + 2 and minute < slot.stop_min:
+        renew = slot.stop_min - minute <= RENEW_BEFORE_MIN and stop > slot.stop_min
+        late = slot.stop_min > stop + 1  # the run ends earlier than the slot: shorten it
+        if not renew and not late:
+            return None
+    start = minute + 1
+    return Slot(start_min=start, stop_min=max(stop, start + 1), enabled=True)
+
+
+RENEW_BEFORE_MIN = 3
+
+
+def _ceil_minute(at: datetime) -> int:
+    return min(at.hour * 60 + at.minute + (1 if at.second or at.microsecond else 0), 23 * 60 + 59)
+
+
+def _slot_write(group: str, index: int, slot: Slot, enabled: bool) -> Write:
+    body = {"start": _hhmm(slot.start_min), "stop": _hhmm(slot.stop_min), "enabled": enabled, "slot": index}
+    return Write(register=f"{group}.slot{index}", command=f"{group}/set/timeslot", body=body, slot=True)
+
+
+def _hhmm(minutes: int) -> str:
+    return f"{minutes // 60:02d}:{minutes % 60:02d}"
+
+
+def export_writes(limit_kw: float, contract_kw: float, rated_kw: float, live: Registers) -> list[Write]:
+    """What must be written so that the export limit holds; at the contract the limit is switched off if that is it."""
+    percent = round(min(max(limit_kw / rated_kw, 0.0), 1.0) * 1000) / 10
+    if limit_kw >= contract_kw and contract_kw >= rated_kw:
+        off = Write(register="export.flag", command="export/disable", body={"value": True})
+        return [off] if live.export_limited else []
+    writes = []
+    if abs(live.export_percent - percent) > 0.05:
+        body = {"id": EXPORT_LIMIT_REGISTER, "type": "16b", "registerType": "H", "value": round(percent * 10)}
+        writes.append(Write(register="export.value", command="modbus/set", body=body))
+    if not live.export_limited:
+        writes.append(Write(register="export.flag", command="export/enable", body={"value": True}))
+    return writes
+
+
+def assume(live: Registers, write: Write) -> Registers:
+    """The registers as they stand once a successful write has arrived."""
+    body = write.body
+    value = body.get("value")
+    match write.register:
+        case "ac_charge":
+            return replace(live, ac_charge=value == 1)
+        case "batteryfirst.soc":
+            return replace(live, battery_soc=_int(value))
+        case "batteryfirst.rate":
+            return replace(live, battery_rate=_int(value))
+        case "gridfirst.soc":
+            return replace(live, grid_soc=_int(value))
+        case "gridfirst.rate":
+            return replace(live, grid_rate=_int(value))
+        case "export.flag":
+            return replace(live, export_limited=write.command.endswith("enable"))
+        case "export.value":
+            return replace(live, export_percent=_int(value) / 10)
+    group, _, index = write.register.partition(".slot")
+    start, stop = (int(str(body[k])[:2]) * 60 + int(str(body[k])[3:]) for k in ("start", "stop"))
+    slot = Slot(start_min=start, stop_min=stop, enabled=bool(body["enabled"]))
+    old = live.battery_slots if group == "batteryfirst" else live.grid_slots
+    changed = [slot if i == int(index) else s for i, s in enumerate(old, start=1)]
+    slots = (changed[0], changed[1], changed[2])
+    return replace(live, battery_slots=slots) if group == "batteryfirst" else replace(live, grid_slots=slots)
+
+
+def _int(value: object) -> int:
+    assert isinstance(value, int)
+    return value

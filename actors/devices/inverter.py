@@ -1,0 +1,424 @@
+"""The hybrid inverter: `inverter.mode` and `inverter.export_limit_kw`, written one register at a time and proven."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from actors.devices.base import LINK, Device, DeviceActor, DeviceTiming
+from actors.devices.growatt import (
+    COMMAND_TOPIC,
+    RESULT_TOPIC,
+    TELEMETRY_TOPIC,
+    Registers,
+    Target,
+    Write,
+    assume,
+    export_writes,
+    mode_writes,
+    parse_json,
+    parse_telemetry,
+    target_of,
+)
+from actors.messages import ApprovedSetpoint, Incoming, Outgoing, Tick, Wear
+from actors.runtime import Lane
+from models.errors import PayloadError, StoreError
+from models.types.command import Level, Value
+from models.types.house import House
+from models.types.mode import REGULAR, Composite, InverterMode
+from models.types.point import Modes, NumberRange, PointSpec
+from models.types.reading import InverterReading
+
+PATH = "/devices/inverter"
+MODE, EXPORT = "inverter.mode", "inverter.export_limit_kw"
+PACING_S = 0.85  # the stick fails writes that follow one another faster
+TRIES = 3
+WEAR_EVERY_S = 900.0
+FLOW_TOLERANCE_KW = 0.15
+SOC_JUMP = 0.3  # more than this between two messages is a fault of the sensor, until it repeats itself
+
+
+class WearLog(Protocol):
+    """Where writes of stored registers are counted, across restarts."""
+
+    def record(self, at: datetime, register: str, *, slot: bool, exempt: bool) -> None:
+        """One write."""
+
+    def used(self, now: datetime) -> tuple[int, int]:
+        """Writes in the last 24 h: (stop SOC, rate and flags; slots)."""
+
+
+@dataclass(slots=True)
+class _Job:
+    """One order on its way into the registers."""
+
+    request_id: str
+    value: Value | None
+    level: Level
+    cause: str
+    since_s: float
+    target: Target | None = None
+    begun: bool = False  # at least one register written
+    tries: dict[str, int] = field(default_factory=dict)
+    stage: str = ""  # "", "written", "applied", "effective", "failed"
+    applied_s: float = 0.0
+
+
+@dataclass(slots=True)
+class _Flight:
+    """The one command that is waiting for its answer."""
+
+    correlation: str
+    write: Write
+    point: str
+    sent_s: float
+    level: Level
+
+
+def points(house: House) -> tuple[PointSpec, ...]:
+    """The inverter's rows of the table of points."""
+    contract = house.connection.export_contract_kw
+    export = PointSpec(
+        name=EXPORT, device=PATH, envelope=NumberRange(low=0.0, high=contract), default=contract, trip={"": 0.0},
+        emergency=0.0, unit="kW",
+    )
+    if house.battery is None:
+        return (export,)
+    envelope = Modes(allowed=tuple(Composite), soc_min=house.battery.soc_min, soc_max=house.battery.soc_max)
+    hold = InverterMode(composite=Composite.HOLD, stop_soc=0.5)
+    mode = PointSpec(
+        name=MODE, device=PATH, envelope=envelope, default=REGULAR, trip={"": REGULAR}, emergency=hold,
+        requires=("inverter",),
+    )
+    return mode, export
+
+
+class InverterActor(DeviceActor):
+    """Reads before it writes, writes one register at a time, and says *applied* only after the read-back."""
+
+    def __init__(self, house: House, timing: DeviceTiming, wear: WearLog, *, budget: int, slot_budget: int) -> None:
+        super().__init__(points(house), timing)
+        self._house, self._wear = house, wear
+        self._budget, self._slot_budget = budget, slot_budget
+        self._live: Registers | None = None
+        self._reading: InverterReading | None = None
+        self._live_s = -1e9
+        self._assumed: list[tuple[Write, float]] = []
+        self._flight: _Flight | None = None
+        self._last_write_s = -1e9
+        self._jobs: dict[str, _Job] = {}
+        self._number = 0
+        self._jumps = 0
+        self._said_wear_s = 0.0
+
+    def leased(self, point: PointSpec) -> bool:
+        return False  # what is stored in the inverter ends with its slot
+
+    def on_start(self) -> None:
+        super().on_start()
+        self.ctx.subscribe(Incoming)
+        self._say_wear()
+
+    def handle(self, message: object) -> None:
+        match message:
+            case Incoming(topic=topic) if topic == TELEMETRY_TOPIC:
+                self._hear(message)
+            case Incoming(topic=topic, retained=retained) if topic == RESULT_TOPIC:
+                if not retained:  # a retained result is an old answer
+                    self._answer(message)
+            case Incoming():
+                pass
+            case _:
+                super().handle(message)
+
+    # --- what the inverter says -----------------------------------------------------------------------------------
+    def _hear(self, message: Incoming) -> None:
+        try:
+            reading, registers = parse_telemetry(message.payload, self.ctx.clock.now())
+        except PayloadError as error:
+            self.rejected += 1
+            self.alarm("inverter_payload", f"energy/solar is not believed: {error}")
+            return
+        if self._jumped(reading):
+            return
+        self.alarm_over("inverter_payload")
+        self._reading = reading
+        if registers is not None:
+            self._live, self._live_s = registers, message.received_s
+            self._assumed = [a for a in self._assumed if message.received_s - a[1] < self.timing.settle_s]
+        self.ctx.publish(reading)
+        self.act()
+        self._check_effect()
+
+    def _jumped(self, reading: InverterReading) -> bool:
+        before = None if self._reading is None else self._reading.soc
+        if before is None or reading.soc is None or abs(reading.soc - before) <= SOC_JUMP or self._jumps >= 2:
+            self._jumps = 0
+            return False
+        self._jumps += 1
+        self.rejected += 1
+        return True
+
+    def _answer(self, message: Incoming) -> None:
+        try:
+            body = parse_json(message.payload)
+        except PayloadError:
+            self.rejected += 1
+            return
+        flight = self._flight
+        if flight is None or body.get("correlationId") != flight.correlation:
+            self.rejected += 1  # unknown, late or somebody else's
+            return
+        self._flight = None
+        if body.get("success") is True:
+            self._assumed.append((flight.write, self.ctx.clock.monotonic()))
+            job = self._jobs.get(flight.point)
+            if job is not None and not job.stage:
+                job.stage = "written"
+                self.proof(flight.point, "written", str(job.value), job.request_id, job.since_s)
+        self.act()
+
+    # --- what is written ------------------------------------------------------------------------------------------
+    def act(self) -> None:
+        at_s = self.ctx.clock.monotonic()
+        if self._live is None or self._reading is None or at_s - self._live_s > self.timing.answer_s * 10:
+            return  # read before write
+        for name in self.points:
+            self._adopt(name, at_s)
+        if at_s - self._said_wear_s > WEAR_EVERY_S:
+            self._say_wear()  # the running day forgets old writes
+        if self._waiting(at_s):
+            return
+        for name in self._order():
+            if self._advance(name, at_s):
+                return
+
+    def _adopt(self, name: str, at_s: float) -> None:
+        value, level, request_id, cause = self.wanted(name)
+        job = self._jobs.get(name)
+        if job is not None and (job.value, job.level <= Level.SAFETY_TRIP) == (value, level <= Level.SAFETY_TRIP):
+            job.level, job.cause, job.request_id = level, cause, request_id
+            return
+        target = None
+        if isinstance(value, InverterMode):
+            assert self._reading is not None
+            target = target_of(value, self._reading.soc)
+        self._jobs[name] = _Job(request_id=request_id, value=value, level=level, cause=cause, since_s=at_s,
+                                target=target)
+
+    def _order(self) -> list[str]:
+        """Trips first; then what is half written (nothing comes between the registers of one mode change)."""
+        jobs = self._jobs
+        return sorted(jobs, key=lambda n: (jobs[n].level > Level.SAFETY_TRIP, not jobs[n].begun, n != MODE))
+
+    def _waiting(self, at_s: float) -> bool:
+        """True while a command is in flight or the stick needs its pause."""
+        flight = self._flight
+        urgent = any(j.level <= Level.SAFETY_TRIP and self._writes(n, j) for n, j in self._jobs.items())
+        if flight is not None:
+            if urgent and flight.level > Level.SAFETY_TRIP:
+                self._flight = None  # a trip does not wait for an answer, only for the pause
+            elif at_s - flight.sent_s < self.timing.answer_s:
+                return True
+            else:
+                self._flight = None  # never answered: telemetry will tell whether it arrived
+        left_s = PACING_S - (at_s - self._last_write_s)
+        if left_s > 0:
+            self.ctx.after(left_s, Tick(name="act"), name="pacing", lane=Lane.URGENT)
+            return True
+        return False
+
+    def _view(self) -> Registers:
+        """Registers as read, with what was answered since."""
+        assert self._live is not None
+        view = self._live
+        for write, _ in self._assumed:
+            view = assume(view, write)
+        return view
+
+    def _writes(self, name: str, job: _Job, live: Registers | None = None) -> list[Write]:
+        live = self._view() if live is None else live
+        if name == EXPORT:
+            assert isinstance(job.value, (int, float))
+            contract, rated = self._house.connection.export_contract_kw, self._house.inverter.ac_limit_kw
+            return export_writes(float(job.value), contract, rated, live)
+        assert job.target is not None
+        clock = self._inverter_clock()
+        order = self.orders.get(name)
+        until = None
+        if order is not None and order.setpoint.until_s is not None and job.target.composite is not Composite.REGULAR:
+            until = clock + timedelta(seconds=order.setpoint.until_s - self.ctx.clock.monotonic())
+        return mode_writes(job.target, until, clock, live)
+
+    def _inverter_clock(self) -> datetime:
+        """Its own clock now; where it reports none, UTC stands in and the slot may begin late."""
+        assert self._reading is not None
+        known = self._reading.inverter_clock
+        if known is None:
+            return self.ctx.clock.now().replace(tzinfo=None)
+        return known + timedelta(seconds=self.ctx.clock.monotonic() - self._live_s)
+
+    def _advance(self, name: str, at_s: float) -> bool:
+        """One step of one job; True if a write was sent."""
+        job = self._jobs[name]
+        writes = self._writes(name, job)
+        if not writes:
+            self._verify(name, job)
+            return False
+        write = writes[0]
+        if job.stage in ("applied", "effective"):  # renewal, or the device drifted from what was applied
+            job.stage, job.since_s, job.tries = "", at_s, {}
+        if job.tries.get(write.register, 0) >= TRIES:
+            self._give_up(name, job, write)
+            return False
+        if not self._affordable(write, job):
+            self.alarm("write_budget", f"write budget of {name} is used up; {write.register} is not written")
+            return False
+        self._send(name, job, write, at_s)
+        return True
+
+    def _affordable(self, write: Write, job: _Job) -> bool:
+        if job.level <= Level.SAFETY_TRIP or job.level is Level.DEFAULT:
+            return True
+        used, slots = self._wear.used(self.ctx.clock.now())
+        return slots < self._slot_budget - 4 if write.slot else used < self._budget - 2
+
+    def _send(self, name: str, job: _Job, write: Write, at_s: float) -> None:
+        self._number += 1
+        epoch = self.ctx.epoch
+        correlation = f"pems-{epoch.boot}.{epoch.incarnation}-{self._number}"
+        body = json.dumps({**write.body, "correlationId": correlation})
+        job.tries[write.register] = job.tries.get(write.register, 0) + 1
+        job.begun = True
+        self._flight = _Flight(correlation=correlation, write=write, point=name, sent_s=at_s, level=job.level)
+        self._last_write_s = at_s
+        self.ctx.tell(
+            LINK,
+            Outgoing(topic=COMMAND_TOPIC + write.command, payload=body.encode(),
+                     expires_s=at_s + self.timing.command_ttl_s, slot=f"{name}/{write.register}"),
+            lane=Lane.URGENT if job.level <= Level.GRID_OPERATOR else Lane.USER,
+        )
+        exempt = job.level <= Level.SAFETY_TRIP
+        try:
+            self._wear.record(self.ctx.clock.now(), write.register, slot=write.slot, exempt=exempt)
+        except StoreError as error:
+            self.alarm("wear_log", f"writes could not be counted on disk: {error}")
+        self.wrote(name, str(job.value), job.level, cause=job.cause, detail=f"{write.command} {json.dumps(write.body)}",
+                   request_id=job.request_id, counted=True)
+        self._say_wear()
+
+    def _verify(self, name: str, job: _Job) -> None:
+        """Applied is said when the registers, as read after the last write, make the mode."""
+        assert self._live is not None
+        if job.stage in ("applied", "effective") or self._writes(name, job, self._live):
+            return
+        if job.begun and self._live_s <= self._last_write_s:
+            return
+        job.stage, job.begun, job.tries, job.applied_s = "applied", False, {}, self.ctx.clock.monotonic()
+        self.alarm_over(f"unconfirmed:{name}")
+        self.proof(name, "applied", str(job.value), job.request_id, job.since_s)
+
+    def _give_up(self, name: str, job: _Job, write: Write) -> None:
+        if job.stage == "failed":
+            if self.ctx.clock.monotonic() - self._last_write_s > 60.0:
+                job.tries = {}  # even a default that failed is tried again, once a minute
+                job.stage = ""
+            return
+        job.stage = "failed"
+        reason = f"{write.register} did not come back after {TRIES} writes"
+        self.forfeit(name, job.request_id, reason)
+        self.proof(name, "failed", str(job.value), job.request_id, job.since_s, reason)
+
+    def ordered(self, setpoint: ApprovedSetpoint) -> None:
+        job = self._jobs.get(setpoint.point)
+        if job is not None and setpoint.level <= Level.SAFETY_TRIP and job.level > Level.SAFETY_TRIP:
+            self._jobs.pop(setpoint.point)
+
+    # --- what came of it ------------------------------------------------------------------------------------------
+    def _check_effect(self) -> None:
+        """Effective is said when the power flow shows the mode; applied but without effect is an alarm."""
+        at_s = self.ctx.clock.monotonic()
+        for name, job in self._jobs.items():
+            if job.stage != "applied" or self._live_s <= job.applied_s:
+                continue
+            if self._shows(name, job):
+                job.stage = "effective"
+                self.alarm_over(f"ineffective:{name}")
+                self.proof(name, "effective", str(job.value), job.request_id, job.since_s)
+            elif at_s - job.applied_s > self.timing.effect_s:
+                self.alarm(f"ineffective:{name}", f"{name}: {job.value} is in the registers, the power flow differs")
+
+    def _shows(self, name: str, job: _Job) -> bool:
+        reading, tolerance = self._reading, FLOW_TOLERANCE_KW
+        assert reading is not None
+        if reading.grid_kw is None or reading.battery_kw is None or reading.soc is None:
+            return False
+        if name == EXPORT:
+            assert isinstance(job.value, (int, float))
+            return -reading.grid_kw <= float(job.value) + tolerance
+        assert job.target is not None
+        at_stop = abs(reading.soc - job.target.stop_percent / 100) <= 0.015
+        match job.target.composite:
+            case Composite.CHARGE_FROM_GRID:
+                return reading.battery_kw > tolerance or reading.soc >= job.target.stop_percent / 100 - 0.015
+            case Composite.HOLD:
+                return reading.battery_kw >= -tolerance
+            case Composite.DISCHARGE_TO_GRID:
+                return reading.battery_kw < -tolerance or at_stop or reading.soc < job.target.stop_percent / 100
+            case Composite.SELL_PRODUCTION:
+                return abs(reading.battery_kw) <= tolerance
+            case _:
+                return not (reading.grid_kw > 1.0 and reading.battery_kw > 1.0)  # load first never charges from the grid
+
+    def _say_wear(self) -> None:
+        used, slots = self._wear.used(self.ctx.clock.now())
+        self._said_wear_s = self.ctx.clock.monotonic()
+        left = min(self._budget - used, self._slot_budget - slots)
+        self.ctx.publish(Wear(points=(MODE,), used_24h=used + slots, left=left))
+
+    def unverified(self) -> dict[str, str]:
+        missing = {}
+        for name, spec in self.points.items():
+            job = self._jobs.get(name)
+            if self._live is None or self.ctx.clock.monotonic() - self._live_s > 10 * self.timing.answer_s:
+                missing[name] = "the inverter is silent"
+            elif job is None or job.value != spec.default or job.stage not in ("applied", "effective"):
+                missing[name] = "its default is not read back yet"
+        return missing
+
+    def snapshot(self) -> dict[str, object]:
+        at_s = self.ctx.clock.monotonic()
+        reading = self._reading
+        return {
+            "online": None if reading is None else reading.online,
+            "soc": None if reading is None else reading.soc,
+            "composite": None if reading is None or reading.composite is None else reading.composite.value,
+            "age_s": None if reading is None else round(at_s - self._live_s, 1),
+            "rejected": self.rejected,
+            "writes_24h": self._wear.used(self.ctx.clock.now()),
+            "points": {
+                name: {"wanted": str(j.value), "stage": j.stage or "writing", "since_s": round(at_s - j.since_s, 1)}
+                for name, j in list(self._jobs.items())
+            },
+            "alarms": sorted(self._alarms),
+        }
+
+
+def make(house: House, timing: DeviceTiming, extras: object) -> DeviceActor:
+    """Built by the registry; `extras` carries the wear log and its budgets."""
+    assert isinstance(extras, InverterExtras)
+    return InverterActor(house, timing, extras.wear, budget=extras.budget, slot_budget=extras.slot_budget)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InverterExtras:
+    """What only the inverter needs."""
+
+    wear: WearLog
+    budget: int = 24
+    slot_budget: int = 48
+
+
+DEVICE = Device(id="inverter", points=points, make=make)

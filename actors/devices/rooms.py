@@ -1,0 +1,310 @@
+"""Seventeen rooms on Loxone: relays (`on`, `off`, `auto`) and setpoints. No acknowledgement exists: the relay
+reading that comes back is the proof.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from actors.devices.base import LINK, Device, DeviceActor, DeviceTiming
+from actors.devices.growatt import number, parse_json
+from actors.messages import Incoming, Outgoing, Tick
+from actors.runtime import Lane
+from models.errors import PayloadError
+from models.types.command import Level, RelayState, Value
+from models.types.house import House
+from models.types.point import NumberRange, PointSpec, RelayRule, Words
+from models.types.reading import RoomReading, RoomsReading
+
+PATH = "/devices/rooms"
+HEARTBEAT_TOPIC = "pems/heartbeat"
+SUMMARY_TOPIC = "loxone/status"
+TRIES = 3
+AIR_LIMITS_C = (-30.0, 60.0)
+AIR_JUMP_K = 5.0  # a room does not do that between two messages
+
+
+def points(house: House) -> tuple[PointSpec, ...]:
+    """A relay and a setpoint per room."""
+    made: list[PointSpec] = []
+    for room in house.rooms:
+        relay = RelayRule(
+            heater_kw=room.heater_kw,
+            phase=room.phase,
+            min_on_s=house.relay_min_on_s,
+            min_off_s=house.relay_min_off_s,
+            starts_per_h=house.relay_starts_per_h,
+        )
+        off = dict.fromkeys(("floor", "room", "fuse"), RelayState.OFF.value)
+        made.append(
+            PointSpec(
+                name=f"room.{room.name}.relay", device=PATH, envelope=Words(allowed=tuple(s.value for s in RelayState)),
+                default=RelayState.AUTO.value, trip={**off, "": RelayState.AUTO.value},
+                emergency=RelayState.AUTO.value, requires=(f"room.{room.name}", "meter"), relay=relay,
+            )
+        )
+        band = NumberRange(low=min(room.day_min_c, room.night_min_c), high=room.max_c)
+        made.append(
+            PointSpec(
+                name=f"room.{room.name}.setpoint_c", device=PATH, envelope=band, default=None, trip={"": None},
+                emergency=None, requires=(f"room.{room.name}",), unit="degC",
+            )
+        )
+    return tuple(made)
+
+
+@dataclass(slots=True)
+class _Wish:
+    """What a point was told last, and whether it came back."""
+
+    value: Value | None
+    request_id: str
+    level: Level
+    since_s: float
+    sent_s: float = -1e9
+    tries: int = 0
+    stage: str = ""
+
+
+@dataclass(slots=True)
+class _Room:
+    """A room as Loxone told it."""
+
+    reading: RoomReading | None = None
+    seen_s: float = -1e9
+    wishes: dict[str, _Wish] = field(default_factory=dict)
+    setpoint_sent: bool = False
+
+
+class RoomsActor(DeviceActor):
+    """Commands relays and setpoints, keeps the heartbeat, and reports what the rooms really do."""
+
+    def __init__(self, house: House, timing: DeviceTiming) -> None:
+        super().__init__(points(house), timing)
+        self._house = house
+        self._rooms = {room.name: _Room() for room in house.rooms}
+        self._changed = False
+        self._beat = 0
+
+    def on_start(self) -> None:
+        super().on_start()
+        self.ctx.subscribe(Incoming)
+        self.ctx.every(self.timing.heartbeat_s, Tick(name="beat"), name="beat")
+
+    def handle(self, message: object) -> None:
+        match message:
+            case Incoming(topic=topic) if topic.startswith("loxone/"):
+                self._hear(message)
+            case Incoming():
+                pass
+            case Tick(name="beat"):
+                self._heartbeat()
+            case _:
+                super().handle(message)
+
+    def _heartbeat(self) -> None:
+        """Loxone returns to its own thermostat when this stops: so it stops with the permit."""
+        if not self.permitted():
+            return
+        self._beat += 1
+        body = json.dumps({"beat": self._beat, "boot": self.ctx.epoch.boot})
+        expires_s = self.ctx.clock.monotonic() + self.timing.heartbeat_s
+        self.ctx.tell(LINK, Outgoing(topic=HEARTBEAT_TOPIC, payload=body.encode(), expires_s=expires_s, slot="beat"))
+
+    # --- what Loxone says -------------------------------------------------------------------------------------------
+    def _hear(self, message: Incoming) -> None:
+        try:
+            body = parse_json(message.payload)
+            if message.topic == SUMMARY_TOPIC:
+                self._summary(body, message.received_s)
+            else:
+                self._single(message.topic, body, message.received_s)
+        except PayloadError as error:
+            self.rejected += 1
+            self.alarm("loxone_payload", f"{message.topic} is not believed: {error}")
+            return
+        self.alarm_over("loxone_payload")
+
+    def _single(self, topic: str, body: Mapping[str, object], at_s: float) -> None:
+        """`loxone/heating/{room}/status`: the relay and who decides; the air comes with the summary."""
+        parts = topic.split("/")
+        room = self._rooms.get(parts[2]) if len(parts) == 4 else None
+        if room is None or parts[1] != "heating" or parts[3] != "status":
+            return
+        reading = self._reading_of(room)
+        mode = body.get("mode")
+        automatic = None if not isinstance(mode, str) else mode == "auto"
+        room.reading = replace(reading, relay_on=_relay(body.get("relay", body.get("state"))), automatic=automatic)
+        room.seen_s = at_s
+        self._verify_room(parts[2], room, at_s)
+
+    def _reading_of(self, room: _Room) -> RoomReading:
+        if room.reading is not None:
+            return room.reading
+        return RoomReading(measured_at=self.ctx.clock.now(), air_c=None, relay_on=None, automatic=None)
+
+    def _summary(self, body: Mapping[str, object], at_s: float) -> None:
+        relays, air, target = (_table(body, name) for name in ("relay", "temperature", "target_temp"))
+        now = self.ctx.clock.now()
+        for name, room in self._rooms.items():
+            before = self._reading_of(room)
+            air_c = self._air(air, name, before.air_c, now)
+            room.reading = RoomReading(
+                measured_at=now,
+                air_c=air_c,
+                relay_on=_relay(relays[name]) if name in relays else before.relay_on,
+                automatic=before.automatic,
+                setpoint_c=number(target, name, 0, 40),
+            )
+            room.seen_s = at_s
+            self._verify_room(name, room, at_s)
+        self.ctx.publish(
+            RoomsReading(
+                measured_at=now, rooms={n: r.reading for n, r in self._rooms.items() if r.reading is not None}
+            )
+        )
+        self.act()
+
+    def _air(self, air: Mapping[str, object], name: str, before_c: float | None, now: datetime) -> float | None:
+        """The room's air, or None where it is missing or cannot be true (one sensor never spoils the others)."""
+        try:
+            air_c = number(air, name, *AIR_LIMITS_C)
+        except PayloadError as error:
+            self.rejected += 1
+            self.alarm(f"sensor:{name}", f"temperature of {name} is not believed: {error}")
+            return None
+        if air_c is not None and before_c is not None and abs(air_c - before_c) > AIR_JUMP_K:
+            self.rejected += 1
+            self.alarm(f"sensor:{name}", f"temperature of {name} jumped from {before_c:.1f} to {air_c:.1f} degC")
+            return None
+        if air_c is not None:
+            self.alarm_over(f"sensor:{name}")
+        return air_c
+
+    # --- what is written ----------------------------------------------------------------------------------------------
+    def act(self) -> None:
+        at_s = self.ctx.clock.monotonic()
+        for name in self.points:
+            room_name, kind = name.split(".")[1:]
+            self._advance(name, room_name, kind, at_s)
+
+    def _advance(self, name: str, room_name: str, kind: str, at_s: float) -> None:
+        value, level, request_id, cause = self.wanted(name)
+        room = self._rooms[room_name]
+        wish = room.wishes.get(name)
+        if wish is None or (wish.value, wish.level <= Level.SAFETY_TRIP) != (value, level <= Level.SAFETY_TRIP):
+            wish = room.wishes[name] = _Wish(value=value, request_id=request_id, level=level, since_s=at_s)
+        wish.request_id, wish.level = request_id, level
+        trip = level <= Level.SAFETY_TRIP
+        if room.reading is None and not trip:
+            return  # read before write
+        if self._holds(kind, wish, room):
+            if wish.stage not in ("applied", "effective"):
+                wish.stage, wish.tries = "applied", 0
+                self.alarm_over(f"unconfirmed:{name}")
+                if wish.sent_s > 0:
+                    self.proof(name, "applied", str(value), request_id, wish.since_s)
+            return
+        if at_s - wish.sent_s < self.timing.settle_s:
+            return
+        if wish.tries >= TRIES:
+            if wish.stage != "failed":
+                wish.stage = "failed"
+                self.forfeit(name, request_id, f"{value!r} did not come back after {TRIES} tries")
+                self.proof(name, "failed", str(value), request_id, wish.since_s, "no read-back")
+            elif at_s - wish.sent_s > 60.0:
+                wish.tries = 0
+            return
+        self._send(name, room_name, kind, wish, cause, at_s)
+
+    def _holds(self, kind: str, wish: _Wish, room: _Room) -> bool:
+        """The reading shows what is wished."""
+        reading = room.reading
+        if reading is None:
+            return False
+        if kind == "setpoint_c":
+            if wish.value is None:
+                return not room.setpoint_sent
+            assert isinstance(wish.value, (int, float))
+            return reading.setpoint_c is not None and abs(reading.setpoint_c - float(wish.value)) < 0.06
+        if wish.value == RelayState.AUTO:
+            return reading.automatic is True
+        return reading.automatic is False and reading.relay_on == (wish.value == RelayState.ON)
+
+    def _send(self, name: str, room_name: str, kind: str, wish: _Wish, cause: str, at_s: float) -> None:
+        if kind == "setpoint_c":
+            topic = f"loxone/temperature/{room_name}/setpoint"
+            # null gives the setpoint back to Loxone's own schedule
+            body: dict[str, object] = {"target_temperature": wish.value, "unit": "celsius"}
+            room = self._rooms[room_name]
+            room.setpoint_sent = wish.value is not None
+        else:
+            topic, body = f"loxone/heating/{room_name}/set", {"state": wish.value}
+        wish.sent_s, wish.stage = at_s, "written"
+        wish.tries += 1
+        self.ctx.tell(
+            LINK,
+            Outgoing(topic=topic, payload=json.dumps(body).encode(), expires_s=at_s + self.timing.command_ttl_s,
+                     slot=name),
+            lane=Lane.URGENT if wish.level <= Level.GRID_OPERATOR else Lane.USER,
+        )
+        self.wrote(name, str(wish.value), wish.level, cause=cause, detail=topic, request_id=wish.request_id)
+
+    def _verify_room(self, room_name: str, room: _Room, at_s: float) -> None:
+        for name in room.wishes:
+            self._advance(name, room_name, name.split(".")[2], at_s)
+
+    def unverified(self) -> dict[str, str]:
+        missing = {}
+        for room_name, room in self._rooms.items():
+            name = f"room.{room_name}.relay"
+            if room.reading is None:
+                missing[name] = "Loxone is silent"
+            elif room.reading.automatic is not True:
+                missing[name] = "not back at its own thermostat yet"
+        return missing
+
+    def snapshot(self) -> dict[str, object]:
+        at_s = self.ctx.clock.monotonic()
+        shown = {}
+        for name, room in list(self._rooms.items()):
+            reading = room.reading
+            shown[name] = {
+                "air_c": None if reading is None else reading.air_c,
+                "relay_on": None if reading is None else reading.relay_on,
+                "automatic": None if reading is None else reading.automatic,
+                "setpoint_c": None if reading is None else reading.setpoint_c,
+                "age_s": None if reading is None else round(at_s - room.seen_s, 1),
+                "points": {
+                    n: {"wanted": str(w.value), "stage": w.stage or "waiting", "since_s": round(at_s - w.since_s, 1)}
+                    for n, w in list(room.wishes.items())
+                },
+            }
+        return {"rooms": shown, "rejected": self.rejected, "alarms": sorted(self._alarms)}
+
+
+def _table(body: Mapping[str, object], name: str) -> Mapping[str, object]:
+    table = body.get(name, {})
+    if not isinstance(table, dict):
+        raise PayloadError(f"{name} is not an object of rooms")
+    return table
+
+
+def _relay(value: object) -> bool | None:
+    """A relay as Loxone reports it: 1/0, true/false, "on"/"off"; None for anything else."""
+    if isinstance(value, str):
+        return {"on": True, "off": False}.get(value)
+    if isinstance(value, (bool, int, float)) and value in (0, 1):
+        return bool(value)
+    return None
+
+
+def make(house: House, timing: DeviceTiming, extras: object) -> DeviceActor:
+    """Built by the registry."""
+    return RoomsActor(house, timing)
+
+
+DEVICE = Device(id="rooms", points=points, make=make)
