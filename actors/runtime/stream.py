@@ -1,0 +1,69 @@
+"""The event stream: who has subscribed to which types, in order of subscription."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, NamedTuple
+
+from actors.runtime.envelope import Lane
+
+if TYPE_CHECKING:
+    from actors.runtime.context import Context
+
+Coalesce = Callable[[object], Hashable | None]
+
+
+class Subscription(NamedTuple):
+    """One incarnation's wish to hear of events of one type and its subtypes."""
+
+    life: Context
+    event_type: type
+    coalesce: Coalesce | None
+    lane: Lane
+
+
+class Stream:
+    """Subscriptions of one runtime; reading takes no lock, since each change builds a new tuple."""
+
+    def __init__(self) -> None:
+        self._subscriptions: tuple[Subscription, ...] = ()
+        self._listeners: tuple[tuple[Callable[[object], None], tuple[type, ...]], ...] = ()
+        self._by_type: dict[type, tuple[Subscription, ...]] = {}
+        self._lock = threading.Lock()
+
+    def subscribe(self, life: Context, event_type: type, coalesce: Coalesce | None, lane: Lane) -> None:
+        """Add a subscription; a second one of the same incarnation to the same type replaces the first."""
+        with self._lock:
+            kept = tuple(s for s in self._subscriptions if not (s.life is life and s.event_type is event_type))
+            self._subscriptions = (*kept, Subscription(life, event_type, coalesce, lane))
+            self._by_type = {}
+
+    def leave(self, life: Context) -> None:
+        """End all subscriptions of an incarnation."""
+        with self._lock:
+            if any(s.life is life for s in self._subscriptions):
+                self._subscriptions = tuple(s for s in self._subscriptions if s.life is not life)
+                self._by_type = {}
+
+    def listen(self, listener: Callable[[object], None], event_types: tuple[type, ...]) -> None:
+        """Have a function outside the tree called with each event of these types, in the publisher's thread."""
+        with self._lock:
+            self._listeners = (*self._listeners, (listener, event_types))
+
+    def subscribers(self, event_type: type) -> tuple[Subscription, ...]:
+        """Who hears of events of this type, once each, in order of subscription."""
+        known = self._by_type.get(event_type)
+        if known is not None:
+            return known
+        with self._lock:
+            once: dict[int, Subscription] = {}
+            for subscription in self._subscriptions:
+                if issubclass(event_type, subscription.event_type):
+                    once.setdefault(id(subscription.life), subscription)
+            self._by_type[event_type] = found = tuple(once.values())
+            return found
+
+    def listeners(self, event: object) -> list[Callable[[object], None]]:
+        """Functions outside the tree to be told of this event."""
+        return [listener for listener, types in self._listeners if isinstance(event, types)]
