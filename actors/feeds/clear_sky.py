@@ -29,12 +29,15 @@ def _day(year: int, day_of_year: int) -> tuple[float, float, float]:
         + 0.000907 * math.sin(2 * g) - 0.002697 * math.cos(3 * g) + 0.00148 * math.sin(3 * g)
     )
     equation_min = 229.18 * (
-        0.000075 + 0.001868 * math.cos(g) - 0.032077 * math.sin(g) - 0.014615 * math.cos(2 * g) - 0.04089 * math.sin(2 * g)
+        0.000075 + 0.001868 * math.cos(g) - 0.032077 * math.sin(g)
+        - 0.014615 * math.cos(2 * g) - 0.04089 * math.sin(2 * g)
     )
     return math.sin(declination), math.cos(declination), equation_min
 
 
-def mean_cos_zenith(start: datetime, dt_s: float, steps: int, *, latitude_deg: float, longitude_deg: float) -> array[float]:
+def mean_cos_zenith(
+    start: datetime, dt_s: float, steps: int, *, latitude_deg: float, longitude_deg: float
+) -> array[float]:
     """Cosine of the sun's zenith angle, 0 below the horizon, averaged over each slot.
 
     Parameters

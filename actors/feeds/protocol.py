@@ -1,7 +1,7 @@
 """What the house asks of the outside world: one method each, so that a live service joins in one file.
 
-Each answers with what was known at `now` and never with anything later. `DataError` says that the source has nothing for
-that time or is broken; a hole in a series is NaN.
+Each answers with what was known at `now` and never with anything later. `DataError` says that the source has nothing
+for that time or is broken; a hole in a series is NaN.
 """
 
 from __future__ import annotations

@@ -71,8 +71,8 @@ def load_world_series(
     i, j = table.index(first), table.index(last)
     if j <= i:
         raise DataError(
-            f"{table.path}: nothing between {first:%Y-%m-%d %H:%M} and {last:%Y-%m-%d %H:%M} UTC where weather and load "
-            "are both recorded",
+            f"{table.path}: nothing between {first:%Y-%m-%d %H:%M} and {last:%Y-%m-%d %H:%M} UTC where both weather "
+            "and load are recorded",
             hint="choose files and a period of the same year",
         )
     column = {name: tuple(values[i:j]) for name, values in table.columns.items()}

@@ -34,10 +34,10 @@ COLUMNS = (
 class RecordedLoad:
     """The base load of a home in `year`, made from a record of another year.
 
-    The record is moved by whole weeks on the local clock, so that weekday, hour and season (to within six days) stay, and
-    scaled to `annual_kwh`. Slots longer than a quarter hour are repeated. A missing hour takes the same hour of
-    the week before, else after, else two weeks before and so on; `filled_hours` counts them. Heating and the
-    inverter's standby are not part of it.
+    The record is moved by whole weeks on the local clock, so that weekday, hour and season (to within six days) stay,
+    and scaled to `annual_kwh`. Slots longer than a quarter hour are repeated. A missing hour takes the same hour of the
+    week before, else after, else two weeks before and so on; `filled_hours` counts them. Heating and the inverter's
+    standby are not part of it.
 
     Parameters
     ----------
@@ -148,8 +148,8 @@ class RecordedLoad:
                 if not math.isnan(value):
                     return value
         raise DataError(
-            f"{self._path}: load_kw is missing around {clock:%Y-%m-%d %H:%M} local and in {_MAX_WEEKS_AWAY} weeks before "
-            "and after",
+            f"{self._path}: load_kw is missing around {clock:%Y-%m-%d %H:%M} local and in {_MAX_WEEKS_AWAY} weeks "
+            "before and after",
             hint="fill the gap",
         )
 

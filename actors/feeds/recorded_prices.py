@@ -28,8 +28,8 @@ COLUMNS = (
 class RecordedPrices:
     """A recorded price series seen day by day.
 
-    The market day D + 1 (local) appears at `published` local time on day D, all quarter hours at once: 92, 96 or 100 of them.
-    Hourly prices are repeated four times. A price that the record lacks stays NaN.
+    The market day D + 1 (local) appears at `published` local time on day D, all quarter hours at once: 92, 96 or 100 of
+    them. Hourly prices are repeated four times. A price that the record lacks stays NaN.
 
     Parameters
     ----------

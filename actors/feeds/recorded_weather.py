@@ -84,7 +84,7 @@ class RecordedWeather:
         self._error = error or WeatherErrorSpec()
         self._issue_every = timedelta(seconds=issue_every_s)
         if self._issue_every % _HOUR or not self._issue_every:
-            raise DataError(f"issue_every_s {issue_every_s:g}", hint="forecasts are issued at full hours: a multiple of 3600")
+            raise DataError(f"issue_every_s {issue_every_s:g}", hint="forecasts come at full hours: a multiple of 3600")
         self._horizon, self._past = timedelta(hours=horizon_h), timedelta(hours=past_h)
         self._fields = {name: ErrorField(seed, name, self._error) for name in ("temperature", "irradiance", "wind")}
         self._source = f"recorded {path.name}, seeded error"
@@ -110,7 +110,9 @@ class RecordedWeather:
 
     forecast_at = known_at
 
-    def truth(self, issued: datetime, start: datetime, end: datetime, source: str = "recorded truth") -> WeatherForecast:
+    def truth(
+        self, issued: datetime, start: datetime, end: datetime, source: str = "recorded truth"
+    ) -> WeatherForecast:
         """The record itself within `[start, end)`, in the form of a forecast.
 
         Raises
@@ -197,8 +199,9 @@ class RecordedWeather:
         """Clear sky, smoothed index and diffuse share of the record, and the error that fits its climate."""
         table = self._table
         ghi, dhi = table.columns["ghi_w_per_m2"], table.columns["dhi_w_per_m2"]
+        latitude_deg, longitude_deg = self._site.latitude_deg, self._site.longitude_deg
         cos_z = mean_cos_zenith(
-            table.start, table.dt_s, len(table), latitude_deg=self._site.latitude_deg, longitude_deg=self._site.longitude_deg
+            table.start, table.dt_s, len(table), latitude_deg=latitude_deg, longitude_deg=longitude_deg
         )
         clear = array("d", map(clear_sky_ghi, cos_z))
         index, diffuse = array("d", bytes(8 * len(ghi))), array("d", bytes(8 * len(ghi)))
@@ -216,7 +219,7 @@ class RecordedWeather:
             sum_clear2 += top * top
             sum_miss2 += (smooth * top - ghi[i]) ** 2
         if not up or sum_ghi <= 0.0:
-            raise DataError(f"{table.path}: no daylight at the site", hint="check latitude_deg and longitude_deg in [site]")
+            raise DataError(f"{table.path}: no daylight at the site", hint="check the position in [site]")
         # RMSE² = (what smoothing misses)² + (index error x clear sky)², each relative to mean daytime GHI.
         mean_ghi = sum_ghi / up
         grown2 = max(0.0, self._error.irradiance_share**2 - sum_miss2 / up / mean_ghi**2)

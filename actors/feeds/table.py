@@ -1,8 +1,8 @@
 """Recorded series from a CSV file (plain or gzip): read once, checked exactly, refused with one line that says where.
 
-A file has a header of `time_utc` and value columns in our names with units, and one row per slot on a regular grid. What
-is wrong is answered with file, row (the header is row 1), column, value, limit and remedy. Nothing is repaired here: a
-series that was silently patched would be believed by everything downstream.
+A file has a header of `time_utc` and value columns in our names with units, and one row per slot on a regular grid.
+What is wrong is answered with file, row (the header is row 1), column, value, limit and remedy. Nothing is repaired
+here: a series that was silently patched would be believed by everything downstream.
 """
 
 from __future__ import annotations
@@ -221,6 +221,5 @@ def _number(path: Path, column: Column, number: int, cell: str) -> float:
 
 
 def _missing(path: Path, column: Column, number: int) -> DataError:
-    return DataError(
-        f"{path} row {number}: {column.name} is missing", hint="fill or cut the gap: only prices and load may be unknown"
-    )
+    hint = "fill or cut the gap: only prices and load may be unknown"
+    return DataError(f"{path} row {number}: {column.name} is missing", hint=hint)

@@ -4,10 +4,11 @@ The error of one variable for target time t in the forecast issued at i is a fun
 
     error(t, i) = base(t) + growth(t, i)
 
-`base` is a stationary AR(1) in t that every issue shares (what no forecast resolves); `growth` sums the hourly innovations
-between i and t, each fading with `growth_h`. A later issue drops the innovations that have happened by then and keeps
-the others, so that successive forecasts of one hour improve step by step, each is smooth in t, and no revision could have been
-foreseen from the one before. Noise comes from `random.Random` seeded with a text per day: the same in every process.
+`base` is a stationary AR(1) in t that every issue shares (what no forecast resolves); `growth` sums the hourly
+innovations between i and t, each fading with `growth_h`. A later issue drops the innovations that have happened by then
+and keeps the others, so that successive forecasts of one hour improve step by step, each is smooth in t, and no
+revision could have been foreseen from the one before. Noise comes from `random.Random` seeded with a text per day: the
+same in every process.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ _BASE_WINDOW = 5  # time constants after which the past of `base` is forgotten (
 class WeatherErrorSpec:
     """Size and shape of the error of recorded-weather forecasts.
 
-    Sizes are root mean squares one day (24 h) ahead. Sources: 2 m temperature of today's global and regional models, corrected
-    for the station, 1.2-2 K at day one in Europe (ECMWF Technical Memoranda "Evaluation of ECMWF forecasts", yearly);
-    10 m wind 1-2 m/s (the same). Irradiance: hourly values of one site in Central Europe 35-45 % of the daytime mean, and about 20 % or less
-    when averaged over a region or after post-processing with measurements (Lorenz et al., 24th EU PVSEC, 2009;
-    Perez et al., Solar Energy 94, 2013): 25 % is a good, site-corrected forecast. Growth: saturates
-    over days; what is left at lead 0 is the difference between a model's grid box and the house.
+    Sizes are root mean squares one day (24 h) ahead. Sources: 2 m temperature of today's models, corrected for the
+    station, 1.2-2 K at day one in Europe (ECMWF Technical Memoranda "Evaluation of ECMWF forecasts", yearly); 10 m wind
+    1-2 m/s (the same). Irradiance: hourly values of one site in Central Europe about 35-45 % of the daytime mean, far
+    less when averaged over a region or corrected by measurements (Lorenz et al., 24th EU PVSEC, 2009; Perez et al.,
+    Solar Energy 94, 2013): 25 % is a good, site-corrected forecast. Growth saturates over days; what is left at lead 0
+    is the difference between a model's grid box and the house.
     """
 
     temperature_k: float = 1.5
