@@ -116,7 +116,7 @@ def plane_irradiance(
     cos_zenith = math.sin(math.radians(sun.elevation_deg))
     cos_aoi = cos_incidence(sun, tilt_deg, azimuth_deg)
     facing = max(0.0, cos_aoi) if cos_zenith > 0.0 else 0.0
-    clearness = min(1.0, dni / extraterrestrial_w_per_m2(at)) if facing > 0.0 or cos_zenith > 0.0 else 0.0
+    clearness = min(1.0, dni / extraterrestrial_w_per_m2(at))
     view = (1.0 + math.cos(math.radians(tilt_deg))) / 2.0
     return PlaneIrradiance(
         beam=dni * facing,
@@ -126,9 +126,7 @@ def plane_irradiance(
     )
 
 
-def window_w_per_m2(
-    facing: Facing, sun: SunPosition, *, at: datetime, ghi: float, dhi: float, dni: float
-) -> float:
+def window_w_per_m2(facing: Facing, sun: SunPosition, *, at: datetime, ghi: float, dhi: float, dni: float) -> float:
     """Irradiance on a vertical window [W/m2]; 0 for a room without one."""
     if facing == "none":
         return 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import json
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,7 +20,7 @@ from models.twins.inverter import InverterTwin
 from models.twins.loxone import LoxoneTopics, LoxoneTwin
 from models.twins.message import TwinMessage
 from models.twins.plants import deviated_plants
-from models.twins.telemetry import OFFLINE, telemetry
+from models.twins.telemetry import OFFLINE, clock_fields, telemetry
 from models.twins.truth import EnergyMeters, RoomTruth, TwinTruth
 from models.twins.world import World
 from models.types.house import House
@@ -30,6 +31,7 @@ START_SOC = 0.5
 CLOCK_OFFSET_S = 20.0  # +-, seeded
 CLOCK_DRIFT_S_PER_DAY = 2.0  # +-, seeded
 INDOOR_BATTERY_C = 20.0
+USUALLY_LOST = 0.01  # of the commands: even a healthy stick does not always answer
 GATEWAY_FAULTS = ("slow", "lost", "stale", "liar", "offline")
 FAULTS = (
     *GATEWAY_FAULTS,
@@ -60,7 +62,8 @@ class HouseTwin:
     battery_place : {"house", "garage"}
         House: 20 degC always. Garage: outdoor air + 8 K, between 5 and 30 degC.
     faults : GatewayFaults, optional
-        Of the stick, from the start on; `inject` switches these and others later.
+        Of the stick, from the start on; None: a healthy one, which still loses one command in a hundred. `inject`
+        switches these and others later.
     topics, solar_topic, heartbeat_timeout_s
         Names on the wire, and the silence after which Loxone goes its own way.
     """
@@ -104,10 +107,9 @@ class HouseTwin:
             clock_drift_s_per_day=clock.uniform(-CLOCK_DRIFT_S_PER_DAY, CLOCK_DRIFT_S_PER_DAY),
             battery_idle=battery_idle,
         )
-        self.gateway = GatewayTwin(self.inverter, random=Random(f"{seed}/gateway"), faults=faults)
-        self.loxone = LoxoneTwin(
-            house, start=self.now, topics=topics, heartbeat_timeout_s=heartbeat_timeout_s
-        )
+        usual = GatewayFaults(lost=USUALLY_LOST) if faults is None else faults
+        self.gateway = GatewayTwin(self.inverter, random=Random(f"{seed}/gateway"), faults=usual)
+        self.loxone = LoxoneTwin(house, start=self.now, topics=topics, heartbeat_timeout_s=heartbeat_timeout_s)
         self._plants = deviated_plants(house, Random(f"{seed}/rooms"))
         self._rooms_step_h = longest_step_h(self._plants)
         above, hour = Random(f"{seed}/start"), self._local_hour()
@@ -128,7 +130,7 @@ class HouseTwin:
         self._next_telemetry, self._next_status = self.now + min(self._step, self._telemetry_every), self.now
         self._silent: dict[str, bool] = {"telemetry_silent": False, "telemetry_frozen": False, "loxone_silent": False}
         self._quiet_rooms: set[int] = set()
-        self._last_telemetry: bytes | None = None
+        self._values: dict[str, float | int] = {}
         self._sample_ends = self.now
         self._load_sample()
 
@@ -246,9 +248,7 @@ class HouseTwin:
         heat = [p.heater_kw if on else 0.0 for p, on in zip(self._plants, self._relays, strict=True)]
         heating = sum(heat)
         base = self._load_kw + self.house.inverter.standby_kw
-        f = self.inverter.run(
-            pv_kw=self._pv_available, load_kw=base + heating, dt_h=dt_h, battery_c=self.battery_c()
-        )
+        f = self.inverter.run(pv_kw=self._pv_available, load_kw=base + heating, dt_h=dt_h, battery_c=self.battery_c())
         advance_rooms(
             self._plants, self._air, self._slab, heat_kw=heat, sun_kw=self._sun_kw, outdoor_c=self._outdoor_c,
             dt_h=dt_h, step_h=self._rooms_step_h,
@@ -306,12 +306,7 @@ class HouseTwin:
         if self.now >= self._next_telemetry:
             self._next_telemetry = self.now + self._telemetry_every
             if not self.gateway.faults.offline and not self._silent["telemetry_silent"]:
-                if self._last_telemetry is None or not self._silent["telemetry_frozen"]:
-                    self._last_telemetry = telemetry(
-                        self.inverter, self._pv_kw, [a.peak_kw for a in self.house.arrays],
-                        at=self.now, battery_c=self.battery_c(),
-                    )  # fmt: skip
-                self._say(self._solar, self._last_telemetry, retain=True)
+                self._say(self._solar, self._telemetry(), retain=True)
         full = self.now >= self._next_status
         if full:
             self._next_status = self.now + self._status_every
@@ -328,6 +323,14 @@ class HouseTwin:
         if full or changed:
             summary = self.loxone.summary(self._air, local_hour=self._local_hour(), without=self._quiet_rooms)
             self._say(topics.summary, summary, retain=True)
+
+    def _telemetry(self) -> bytes:
+        if self._silent["telemetry_frozen"]:  # old values under a running clock
+            self._values |= clock_fields(self.inverter.clock(self.now))
+        else:
+            peaks = [array.peak_kw for array in self.house.arrays]
+            self._values = telemetry(self.inverter, self._pv_kw, peaks, at=self.now, battery_c=self.battery_c())
+        return json.dumps(self._values, separators=(",", ":")).encode()
 
     # -- truth ---------------------------------------------------------------------------------------------------
 

@@ -1,8 +1,7 @@
-"""The JSON that the gateway stick publishes on `energy/solar`: the device's names, units and resolutions."""
+"""What the gateway stick publishes on `energy/solar`: the device's names, units and resolutions."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,8 +17,8 @@ OPEN_V, LOADED_V = 560.0, 480.0  # string voltage falls from the first to the se
 
 def telemetry(
     twin: InverterTwin, pv_kw: Sequence[float], peak_kw: Sequence[float], *, at: datetime, battery_c: float
-) -> bytes:
-    """One telemetry payload.
+) -> dict[str, float | int]:
+    """One telemetry message.
 
     Parameters
     ----------
@@ -36,7 +35,6 @@ def telemetry(
     available = sum(pv_kw)
     share = f.pv_used_kw / available if available > 0.0 else 0.0
     first = pv_kw[0] * share if pv_kw else 0.0
-    clock = twin.clock(at)
     values: dict[str, float | int] = {
         "InverterStatus": STATUS_FAULT if twin.fault else STATUS_NORMAL,
         "InputPower": _watts(f.pv_used_kw),
@@ -61,12 +59,7 @@ def telemetry(
         "BattFirstACChrg": r[Holding.BATTERY_FIRST_AC_CHARGE],
         "GridFirstSOC": r[Holding.GRID_FIRST_STOP_SOC],
         "GridFirstPwrRate": r[Holding.GRID_FIRST_RATE],
-        "SystemYear": clock.year % 100,
-        "SystemMonth": clock.month,
-        "SystemDay": clock.day,
-        "SystemHour": clock.hour,
-        "SystemMinute": clock.minute,
-        "SystemSecond": clock.second,
+        **clock_fields(twin.clock(at)),
     }
     if twin.battery is not None:  # without one the device leaves these out: there is no SOC of nothing
         values |= {
@@ -83,7 +76,19 @@ def telemetry(
             values[f"{name}Slot{number}Start"] = r[address]
             values[f"{name}Slot{number}Stop"] = r[address + 1]
             values[f"{name}Slot{number}En"] = r[address + 2]
-    return json.dumps(values, separators=(",", ":")).encode()
+    return values
+
+
+def clock_fields(clock: datetime) -> dict[str, float | int]:
+    """The inverter's own clock as it reports it."""
+    return {
+        "SystemYear": clock.year % 100,
+        "SystemMonth": clock.month,
+        "SystemDay": clock.day,
+        "SystemHour": clock.hour,
+        "SystemMinute": clock.minute,
+        "SystemSecond": clock.second,
+    }
 
 
 def _watts(kw: float) -> float:
