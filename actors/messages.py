@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from models.types.command import Level, Value
-from models.types.forecast import HouseForecast, PriceSeries
+from models.types.forecast import HouseForecast, PriceSeries, WeatherForecast
+from solvers.problem import PlanProblem
 from solvers.result import SignedPlan
 
 
@@ -171,6 +172,13 @@ class PricesKnown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WeatherKnown:
+    """The latest weather forecast."""
+
+    weather: WeatherForecast
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ForecastReady:
     """A new forecast of the house."""
 
@@ -182,7 +190,7 @@ class PlanReady:
     """A signed plan that passed verification."""
 
     plan: SignedPlan
-    problem_id: str
+    problem: PlanProblem
     took_s: float
 
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Protocol
 
 from actors.messages import Alarm, Latched, Permit, RequestTrip, ResetTrip, Tick, Trip
+from actors.requests import GATE, Asker
 from actors.runtime import Behaviour, Lane
 from models.errors import StoreError
 from models.safety import Action, Finding, Memory, View, check, worst
-from models.types.command import RELINQUISH, Level, Relinquish, Request, Value
+from models.types.command import RELINQUISH, Level, Relinquish, Value
 from models.types.house import House
 from models.types.reading import InverterReading, MeterReading, RoomsReading
 
-GATE = "/core/gate"
 TRIP_KIND = {"floor_maximum": "floor", "room_stuck": "room", "fuse_overload": "fuse", "battery_heat": "battery"}
 
 
@@ -57,10 +56,10 @@ class Safety(Behaviour):
         self._asked: dict[str, Value | None] = {}  # limits in force, by point
         self._findings: tuple[Finding, ...] = ()
         self._alarms: dict[str, str] = {}
-        self._seq = 0
 
     def on_start(self) -> None:
         ctx = self.ctx
+        self._asker = Asker(ctx, Level.GRID_OPERATOR)
         ctx.subscribe(InverterReading, coalesce=lambda _: "inverter", lane=Lane.URGENT)
         ctx.subscribe(MeterReading, coalesce=lambda _: "meter", lane=Lane.URGENT)
         ctx.subscribe(RoomsReading, coalesce=lambda _: "rooms", lane=Lane.URGENT)
@@ -142,23 +141,7 @@ class Safety(Behaviour):
             self._alarm(f"limit:{point}", f"{finding.rule}: {finding.text}")
 
     def _request(self, point: str, value: Value | Relinquish, note: str) -> None:
-        self._seq += 1
-        now = self.ctx.clock.now()
-        epoch = (self.ctx.epoch.boot, self.ctx.epoch.incarnation)
-        request = Request(
-            id=f"safety-{epoch[0]}.{epoch[1]}-{self._seq}",
-            source=self.ctx.path,
-            level=Level.GRID_OPERATOR,
-            point=point,
-            value=value,
-            issued=now,
-            expires=now + timedelta(seconds=2 * self._settings.permit_s),
-            epoch=epoch,
-            seq=self._seq,
-            cause=self.ctx.cause,
-            note=note,
-        )
-        self.ctx.tell(GATE, request, lane=Lane.URGENT)
+        self._asker.ask(point, value, ttl_s=2 * self._settings.permit_s, note=note)
 
     # --- trips ------------------------------------------------------------------------------------------------
     def _is_tripped(self, point: str, kind: str) -> bool:

@@ -135,9 +135,9 @@ class RoomsActor(DeviceActor):
         if room is None or parts[1] != "heating" or parts[3] != "status":
             return
         reading = self._reading_of(room)
-        mode = body.get("mode")
-        automatic = None if not isinstance(mode, str) else mode == "auto"
-        room.reading = replace(reading, relay_on=_relay(body.get("relay", body.get("state"))), automatic=automatic)
+        room.reading = replace(
+            reading, relay_on=_relay(body.get("relay", body.get("state"))), automatic=_automatic(body.get("mode"))
+        )
         room.seen_s = at_s
         self._verify_room(parts[2], room, at_s)
 
@@ -147,7 +147,7 @@ class RoomsActor(DeviceActor):
         return RoomReading(measured_at=self.ctx.clock.now(), air_c=None, relay_on=None, automatic=None)
 
     def _summary(self, body: Mapping[str, object], at_s: float) -> None:
-        relays, air, target = (_table(body, name) for name in ("relay", "temperature", "target_temp"))
+        relays, air, target, modes = (_table(body, name) for name in ("relay", "temperature", "target_temp", "mode"))
         now = self.ctx.clock.now()
         for name, room in self._rooms.items():
             before = self._reading_of(room)
@@ -156,7 +156,7 @@ class RoomsActor(DeviceActor):
                 measured_at=now,
                 air_c=air_c,
                 relay_on=_relay(relays[name]) if name in relays else before.relay_on,
-                automatic=before.automatic,
+                automatic=_automatic(modes[name]) if name in modes else before.automatic,
                 setpoint_c=number(target, name, 0, 40),
             )
             room.seen_s = at_s
@@ -300,6 +300,11 @@ def _relay(value: object) -> bool | None:
     if isinstance(value, (bool, int, float)) and value in (0, 1):
         return bool(value)
     return None
+
+
+def _automatic(mode: object) -> bool | None:
+    """Who decides: True for Loxone itself (its thermostat or its load shedding), False for us."""
+    return None if mode not in ("auto", "shed", "manual") else mode != "manual"
 
 
 def make(house: House, timing: DeviceTiming, extras: object) -> DeviceActor:

@@ -3,29 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
+from typing import Generic, Protocol, TypeVar
 
-from actors.feeds.protocol import PriceFeed
-from actors.messages import Alarm, PricesKnown, Tick
+from actors.messages import Alarm, Tick
 from actors.runtime import Behaviour
 from models.errors import PemsError
-from models.types.forecast import PriceSeries
 
 
-class Prices(Behaviour):
-    """Publishes day-ahead prices as soon as they are known.
+class Issued(Protocol):
+    """A series with its origin."""
+
+    @property
+    def issued(self) -> datetime: ...
+    @property
+    def source(self) -> str: ...
+
+
+T = TypeVar("T", bound=Issued)
+
+
+class Feed(Behaviour, Generic[T]):
+    """Publishes what one feed knows.
 
     Handles  Tick
-    Sends    PricesKnown on every change and now and then for late comers; Alarm when the feed fails
-    Fails    on bugs; a feed that has nothing to say is an alarm, and the last prices stay what they are
+    Sends    the event made by `event` each time it asked; Alarm when the feed fails, once, and when it is back
+    Fails    on bugs; a feed that has nothing to say is an alarm, and the last series stays what it is
+
+    Parameters
+    ----------
+    name : str
+        For the alarm.
+    make : callable
+        Builds the feed, on the actor's own thread (reading files is I/O); answers with its `known_at`.
+    event : callable
+        From the series to the event.
+    every_s : float
+        How often to ask [s].
     """
 
-    def __init__(self, make: Callable[[], PriceFeed], *, every_s: float) -> None:
-        self._make, self._every_s = make, every_s
-        self._last: PriceSeries | None = None
+    def __init__(
+        self,
+        name: str,
+        make: Callable[[], Callable[[datetime], T]],
+        event: Callable[[T], object],
+        *,
+        every_s: float,
+    ) -> None:
+        self._name, self._make, self._event, self._every_s = name, make, event, every_s
+        self._last: T | None = None
         self._alarmed = False
 
     def on_start(self) -> None:
-        self._feed = self._make()  # reading files belongs to the actor's own thread
+        self._known_at = self._make()
         self.ctx.every(self._every_s, Tick(name="ask"), name="ask")
         self._ask()
 
@@ -38,22 +68,22 @@ class Prices(Behaviour):
 
     def _ask(self) -> None:
         try:
-            prices = self._feed.known_at(self.ctx.clock.now())
+            self._last = self._known_at(self.ctx.clock.now())
         except PemsError as error:
-            if not self._alarmed:
-                self._alarmed = True
-                self.ctx.publish(Alarm(at=self.ctx.clock.now(), name="prices", active=True, text=str(error)))
+            self._alarm(True, str(error))
             return
-        if self._alarmed:
-            self._alarmed = False
-            self.ctx.publish(Alarm(at=self.ctx.clock.now(), name="prices", active=False, text=""))
-        self._last = prices
-        self.ctx.publish(PricesKnown(prices=prices))
+        self._alarm(False, "")
+        self.ctx.publish(self._event(self._last))
+
+    def _alarm(self, active: bool, text: str) -> None:
+        if active is not self._alarmed:
+            self._alarmed = active
+            self.ctx.publish(Alarm(at=self.ctx.clock.now(), name=f"feed:{self._name}", active=active, text=text))
 
     def snapshot(self) -> dict[str, object]:
         last = self._last
         return {
             "source": None if last is None else last.source,
             "issued": None if last is None else last.issued.isoformat(),
-            "known_until": None if last is None else last.end.isoformat(),
+            "failing": self._alarmed,
         }

@@ -1,0 +1,43 @@
+"""Stores that live as long as the process: for simulation and tests, where nothing has to outlast it."""
+
+from __future__ import annotations
+
+from collections import deque
+from datetime import datetime, timedelta
+
+from actors.messages import Trip
+
+DAY = timedelta(hours=24)
+
+
+class MemoryTrips:
+    """Latched trips; survives restarts of the safety actor."""
+
+    def __init__(self) -> None:
+        self._trips: tuple[Trip, ...] = ()
+
+    def load(self) -> tuple[Trip, ...]:
+        return self._trips
+
+    def save(self, trips: tuple[Trip, ...]) -> None:
+        self._trips = trips
+
+
+class MemoryWear:
+    """Writes of stored registers; survives restarts of the inverter's actor."""
+
+    def __init__(self) -> None:
+        self._writes: deque[tuple[datetime, bool]] = deque()
+        self.total = 0
+
+    def record(self, at: datetime, register: str, *, slot: bool, exempt: bool) -> None:
+        """One write; exempt ones are counted like all others."""
+        self._writes.append((at, slot))
+        self.total += 1
+
+    def used(self, now: datetime) -> tuple[int, int]:
+        """Writes in the last 24 h: (stop SOC, rate and flags; slots)."""
+        while self._writes and now - self._writes[0][0] > DAY:
+            self._writes.popleft()
+        slots = sum(slot for _, slot in self._writes)
+        return len(self._writes) - slots, slots

@@ -1,0 +1,162 @@
+"""From what is known to one planning problem. Pure: everything it uses is an argument."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from actors.planning.outlook import Outlook
+from models.physics.observer import RoomState
+from models.physics.rooms import RoomPlant
+from models.types.forecast import HouseForecast
+from models.types.house import House, Room
+from models.types.mode import InverterMode
+from solvers.problem import BatteryProblem, CalmPrices, PlanProblem, RoomProblem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanSettings:
+    """What the planner needs of the house file."""
+
+    horizon_h: float = 48.0
+    dt_min: float = 15.0
+    back_off_k: float = 0.15  # above the lower band: plant and model differ
+    top_back_off_k: float = 0.3  # below the upper band
+    import_margin_kw: float = 0.5  # left under the fuse for pulses and forecast errors
+    comfort_eur_per_kh: float = 2.0
+    min_mode_slots: int = 4
+    calm: CalmPrices = CalmPrices()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Now:
+    """The house at the moment of planning."""
+
+    at: datetime
+    soc: float | None
+    mode: InverterMode | None
+    mode_held_slots: int
+    rooms: Mapping[str, RoomState]
+    relay_on: Mapping[str, bool]
+    forced_duty: Mapping[str, float]  # rooms that are not ours to heat (override, trip)
+    days_since_full: float
+    export_limit_kw: float
+
+
+def assemble(
+    problem_id: str,
+    now: Now,
+    forecast: HouseForecast,
+    outlook: Outlook,
+    *,
+    house: House,
+    plants: Sequence[RoomPlant],
+    settings: PlanSettings,
+    zone: ZoneInfo,
+) -> PlanProblem:
+    """One problem on the slots of the forecast.
+
+    Rooms without an estimate (their sensor is silent) are left to their own thermostat: they are not in the problem's
+    hands and count as unheated load nowhere.
+    """
+    steps = len(outlook.price_import)
+    dt_h = forecast.dt_s / 3600.0
+    ends = [(forecast.start + timedelta(seconds=forecast.dt_s * (i + 1))).astimezone(zone) for i in range(steps)]
+    hours = [t.hour + t.minute / 60.0 for t in ends]
+    by_name = {room.name: room for room in house.rooms}
+    rooms = tuple(
+        _room(by_name[p.name], p, now, forecast, hours, house, settings) for p in plants if p.name in now.rooms
+    )
+    index = {p.name: i for i, p in enumerate(plants)}
+    kept = {index[r.name]: i for i, r in enumerate(rooms)}
+    rooms = tuple(_renumbered(r, kept) for r in rooms)
+    connection = house.connection
+    limit_kw = connection.import_limit_kw - settings.import_margin_kw
+    return PlanProblem(
+        id=problem_id,
+        issued=now.at,
+        start=forecast.start,
+        dt_h=dt_h,
+        price_import=outlook.price_import,
+        price_export=outlook.price_export,
+        price_known=outlook.known,
+        pv_kw=tuple(sum(kw) for kw in zip(*forecast.pv_kw, strict=True))[:steps] if forecast.pv_kw else (0.0,) * steps,
+        load_kw=forecast.load_kw[:steps],
+        outdoor_c=forecast.outdoor_c[:steps],
+        import_limit_kw=limit_kw,
+        export_limit_kw=now.export_limit_kw,
+        ac_limit_kw=house.inverter.ac_limit_kw,
+        battery=_battery(house, now, steps, dt_h),
+        rooms=rooms,
+        phase_limit_kw=limit_kw / 3 if connection.phases == 3 else None,
+        mode_now=now.mode,
+        mode_held_slots=now.mode_held_slots,
+        min_mode_slots=settings.min_mode_slots,
+        calm=settings.calm,
+        comfort_eur_per_kh=settings.comfort_eur_per_kh,
+    )
+
+
+def _room(
+    room: Room,
+    plant: RoomPlant,
+    now: Now,
+    forecast: HouseForecast,
+    hours: Sequence[float],
+    house: House,
+    settings: PlanSettings,
+) -> RoomProblem:
+    state = now.rooms[room.name]
+    sun = forecast.window_w_per_m2.get(room.facing, ())
+    lower = tuple(room.lower_c(h, house.day_starts_h, house.day_ends_h) + settings.back_off_k for h in hours)
+    forced = now.forced_duty.get(room.name)
+    return RoomProblem(
+        name=room.name,
+        heater_kw=plant.heater_kw,
+        air_kwh_per_k=plant.air_kwh_per_k,
+        slab_kwh_per_k=plant.slab_kwh_per_k,
+        slab_air_kw_per_k=plant.slab_air_kw_per_k,
+        ua_kw_per_k=plant.ua_kw_per_k,
+        neighbours=plant.neighbours,
+        air_c=state.air_c,
+        slab_c=state.slab_c,
+        disturbance_kw=state.disturbance_kw,
+        sun_kw=tuple(plant.window_m2 * w / 1000.0 for w in sun[: len(hours)]) if sun else (0.0,) * len(hours),
+        lower_c=lower,
+        upper_c=(room.max_c - settings.top_back_off_k,) * len(hours),
+        phase=plant.phase,
+        relay_on=now.relay_on.get(room.name, False),
+        available=forced is None,
+        forced_duty=0.0 if forced is None else forced,
+    )
+
+
+def _renumbered(room: RoomProblem, kept: Mapping[int, int]) -> RoomProblem:
+    """Neighbours by their place among the rooms that are in the problem."""
+    return replace(room, neighbours=tuple((kept[i], k) for i, k in room.neighbours if i in kept))
+
+
+def _battery(house: House, now: Now, steps: int, dt_h: float) -> BatteryProblem | None:
+    battery, inverter = house.battery, house.inverter
+    if battery is None or now.soc is None:
+        return None
+    due_h = (battery.full_charge_every_days - now.days_since_full) * 24.0
+    slot = int(due_h / dt_h)
+    return BatteryProblem(
+        capacity_kwh=battery.capacity_kwh,
+        soc=now.soc,
+        soc_min=battery.soc_min,
+        soc_max=battery.soc_max,
+        charge_kw=battery.charge_kw,
+        discharge_kw=battery.discharge_kw,
+        eff_charge_pv=inverter.eff_charge_pv,
+        eff_charge_ac=inverter.eff_charge_ac,
+        eff_discharge=inverter.eff_discharge,
+        wear_eur_per_kwh=battery.wear_eur_per_kwh,
+        taper_above_soc=battery.taper_above_soc,
+        taper_end_share=battery.taper_end_share,
+        full_by_slot=min(max(slot, int(12 / dt_h)), steps - 1) if slot < steps else None,
+        battery_first_draw_kw=inverter.battery_first_draw_kw,
+    )

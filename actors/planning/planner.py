@@ -1,0 +1,319 @@
+"""The planner: asks the forecaster, then the optimizer, and publishes plans that carry the checker's signature."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+from actors.messages import (
+    Alarm,
+    ForecastReady,
+    LinkState,
+    PlanFailed,
+    PlanReady,
+    PricesKnown,
+    Tick,
+    Trip,
+    WeatherKnown,
+)
+from actors.planning.assemble import Now, PlanSettings, assemble
+from actors.planning.outlook import price_outlook
+from actors.planning.rooms_tracker import RoomStates
+from actors.runtime import Behaviour, WorkerCall, WorkerDone, WorkerFailed
+from models.physics.rooms import RoomPlant
+from models.types.forecast import HouseForecast, PriceSeries, WeatherForecast
+from models.types.forecast_request import ForecastRequest, MeasuredSeries
+from models.types.house import House
+from models.types.mode import Composite, InverterMode
+from models.types.reading import InverterReading, RoomsReading
+from models.types.slots import floor_slot
+from solvers.checker import verify
+from solvers.problem import PlanProblem
+from solvers.result import SignedPlan
+
+FORECASTER, OPTIMIZER = "/plan/forecaster", "/plan/optimizer"
+HISTORY_DAYS = 35.0
+PV_HISTORY = 24  # quarter hours
+FULL_SOC = 0.99
+
+
+class Load(Protocol):
+    """Measured base load, and in the perfect-foresight policy what is to come."""
+
+    def history(self, now: datetime, days: float) -> MeasuredSeries: ...
+    def known(self, now: datetime, steps: int) -> MeasuredSeries | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannerSetup:
+    """What the planner is built with."""
+
+    house: House
+    zone: ZoneInfo
+    settings: PlanSettings
+    plants: Sequence[RoomPlant]  # the rooms as the planner believes them
+    load: Callable[[], Load]
+    states: Callable[[], RoomStates]
+    method: str = "plan"  # of the optimizer worker
+    replan_s: float = 900.0
+    tick_s: float = 15.0
+    forecast_deadline_s: float = 20.0
+    plan_deadline_s: float = 30.0
+    forecast: Callable[[ForecastRequest], HouseForecast] | None = None  # perfect foresight: no worker
+
+
+class Planner(Behaviour):
+    """One plan every quarter hour and on events; one at a time.
+
+    Handles  readings, prices, weather, Tick, WorkerDone, WorkerFailed
+    Sends    WorkerCall to the ports; publishes ForecastReady, PlanReady, PlanFailed
+    Fails    on bugs only; without a plan the last one goes on, then the rules
+    """
+
+    def __init__(self, setup: PlannerSetup) -> None:
+        self._setup = setup
+        self._prices: PriceSeries | None = None
+        self._weather: WeatherForecast | None = None
+        self._soc: tuple[float, float] | None = None  # (soc, monotonic)
+        self._mode: tuple[Composite, float] | None = None  # (composite, since monotonic)
+        self._relays: dict[str, bool] = {}
+        self._pv: deque[tuple[datetime, float]] = deque(maxlen=PV_HISTORY)
+        self._pv_now: tuple[datetime, float, int] | None = None
+        self._forecast: HouseForecast | None = None
+        self._last_full: datetime | None = None
+        self._planned_slot: datetime | None = None
+        self._busy: str | None = None
+        self._began_s = 0.0
+        self._again = ""
+        self._number = 0
+        self._problem: PlanProblem | None = None
+        self._alarmed = False
+        self.made, self.failed = 0, 0
+
+    def on_start(self) -> None:
+        self._load = self._setup.load()
+        self._states = self._setup.states()
+        ctx = self.ctx
+        ctx.subscribe(InverterReading, coalesce=lambda _: "inverter")
+        ctx.subscribe(RoomsReading, coalesce=lambda _: "rooms")
+        ctx.subscribe(PricesKnown, coalesce=lambda _: "prices")
+        ctx.subscribe(WeatherKnown, coalesce=lambda _: "weather")
+        ctx.subscribe(Trip, LinkState)
+        ctx.every(self._setup.tick_s, Tick(name="plan"), name="plan")
+
+    def handle(self, message: object) -> None:
+        match message:
+            case Tick():
+                self._consider()
+            case InverterReading():
+                self._see_inverter(message)
+            case RoomsReading():
+                self._see_rooms(message)
+            case PricesKnown(prices=prices):
+                if self._prices is not None and prices.end > self._prices.end:
+                    self._again = "new prices"
+                self._prices = prices
+            case WeatherKnown(weather=weather):
+                self._weather = weather
+                self._states.see_weather(weather)
+            case Trip() | LinkState():
+                self._again = type(message).__name__.lower()
+            case WorkerDone() | WorkerFailed() if message.id == self._busy:
+                self._continue(message)
+            case WorkerDone() | WorkerFailed():
+                pass  # an answer to a question of a former life
+            case _:
+                super().handle(message)
+
+    # --- what is seen -----------------------------------------------------------------------------------------------
+    def _see_inverter(self, reading: InverterReading) -> None:
+        if not reading.online:
+            return
+        at_s, now = self.ctx.clock.monotonic(), self.ctx.clock.now()
+        if reading.soc is not None:
+            self._soc = (reading.soc, at_s)
+            if reading.soc >= FULL_SOC or self._last_full is None:
+                self._last_full = now
+        if reading.composite is not None and (self._mode is None or self._mode[0] is not reading.composite):
+            self._mode = (reading.composite, at_s)
+        if reading.pv_kw is not None:
+            self._see_pv(now, reading.pv_kw, reading.grid_kw)
+
+    def _see_pv(self, now: datetime, pv_kw: float, grid_kw: float | None) -> None:
+        """Quarter-hour means of PV; NaN where the export limit may have curtailed it."""
+        slot = floor_slot(now)
+        if self._limited_export() and grid_kw is not None and grid_kw < 0.3:
+            pv_kw = float("nan")
+        if self._pv_now is None or self._pv_now[0] != slot:
+            if self._pv_now is not None:
+                self._pv.append((self._pv_now[0], self._pv_now[1] / self._pv_now[2]))
+            self._pv_now = (slot, 0.0, 0)
+        start, total, count = self._pv_now
+        self._pv_now = (start, total + pv_kw, count + 1)
+
+    def _limited_export(self) -> bool:
+        spot = None if self._prices is None else self._prices.at(self.ctx.clock.now())
+        return spot is not None and spot < self._setup.house.tariff.export_fee
+
+    def _see_rooms(self, reading: RoomsReading) -> None:
+        self._states.see_rooms(reading, self.ctx.clock.monotonic())
+        self._relays = {n: r.relay_on for n, r in reading.rooms.items() if r.relay_on is not None}
+
+    # --- one cycle --------------------------------------------------------------------------------------------------
+    def _consider(self) -> None:
+        slot = floor_slot(self.ctx.clock.now(), timedelta(seconds=self._setup.replan_s))
+        if self._busy is not None or (slot == self._planned_slot and not self._again):
+            return
+        missing = self._missing()
+        if missing:
+            self._fail(f"waiting for {missing}")
+            return
+        self._planned_slot, self._again = slot, ""
+        self._began_s = self.ctx.clock.monotonic()
+        request = self._forecast_request()
+        if self._setup.forecast is not None:
+            self._forecast = self._setup.forecast(request)
+            self._plan()
+        else:
+            self._call(FORECASTER, "forecast", request, self._setup.forecast_deadline_s)
+
+    def _missing(self) -> str:
+        if self._prices is None:
+            return "prices"
+        if self._weather is None:
+            return "weather"
+        if self._setup.house.battery is not None and self._soc is None:
+            return "the inverter's SOC"
+        if self._setup.house.rooms and not self._states.ready():
+            return "room temperatures"
+        return ""
+
+    def _call(self, port: str, method: str, body: object, deadline_s: float) -> None:
+        self._number += 1
+        epoch = self.ctx.epoch
+        self._busy = f"{method}-{epoch.boot}.{epoch.incarnation}-{self._number}"
+        self.ctx.tell(port, WorkerCall(id=self._busy, method=method, body=body, deadline_s=deadline_s))
+
+    def _forecast_request(self) -> ForecastRequest:
+        now, settings = self.ctx.clock.now(), self._setup.settings
+        assert self._weather is not None
+        steps = round(settings.horizon_h * 60 / settings.dt_min)
+        return ForecastRequest(
+            issued=now,
+            start=floor_slot(now, timedelta(minutes=settings.dt_min)),
+            dt_s=settings.dt_min * 60.0,
+            steps=steps,
+            house=self._setup.house,
+            weather=self._weather,
+            load_history=self._load.history(now, HISTORY_DAYS),
+            pv_history=self._pv_history(),
+            known_load=self._load.known(now, steps),
+        )
+
+    def _pv_history(self) -> MeasuredSeries | None:
+        if not self._pv:
+            return None
+        known = dict(self._pv)
+        last = self._pv[-1][0]
+        starts = [last - timedelta(minutes=15 * i) for i in reversed(range(12))]
+        return MeasuredSeries(start=starts[0], dt_s=900.0, kw=tuple(known.get(s, float("nan")) for s in starts))
+
+    def _continue(self, message: WorkerDone | WorkerFailed) -> None:
+        self._busy = None
+        match message:
+            case WorkerDone(value=HouseForecast() as forecast):
+                self._forecast = forecast
+                self.ctx.publish(ForecastReady(forecast=forecast))
+                self._plan()
+            case WorkerDone(value=SignedPlan() as plan):
+                self._planned(plan)
+            case WorkerFailed(method="forecast"):
+                self._fail(f"forecast {message.kind}: {message.reason}")
+                self._plan()  # the last forecast, shifted, while it still reaches a day ahead
+            case WorkerFailed():
+                self._fail(f"{message.method} {message.kind}: {message.reason}")
+            case _:
+                self._fail(f"{message.method} answered with {type(message.value).__name__}")
+
+    def _plan(self) -> None:
+        now, setup = self.ctx.clock.now(), self._setup
+        forecast = None if self._forecast is None else _from(self._forecast, floor_slot(now))
+        if forecast is None or self._prices is None:
+            self._fail("no forecast that reaches a day ahead")
+            return
+        outlook = price_outlook(
+            self._prices, start=forecast.start, dt_s=forecast.dt_s, steps=len(forecast.load_kw),
+            tariff=setup.house.tariff, zone=setup.zone,
+        )
+        if outlook is None:
+            self._fail("no prices, and too few known days to stand in for them")
+            return
+        problem = assemble(
+            f"plan-{now:%Y%m%dT%H%M%S}-{self._number}", self._now(now), forecast, outlook, house=setup.house,
+            plants=setup.plants, settings=setup.settings, zone=setup.zone,
+        )
+        self._problem = problem
+        self._call(OPTIMIZER, setup.method, problem, setup.plan_deadline_s)
+
+    def _now(self, now: datetime) -> Now:
+        at_s = self.ctx.clock.monotonic()
+        mode, held = None, 0
+        if self._mode is not None:
+            mode = InverterMode(composite=self._mode[0])
+            held = int((at_s - self._mode[1]) // (self._setup.settings.dt_min * 60.0))
+        states = self._states.states(at_s)
+        full_days = 0.0 if self._last_full is None else (now - self._last_full).total_seconds() / 86_400.0
+        return Now(
+            at=now, soc=None if self._soc is None else self._soc[0], mode=mode, mode_held_slots=held, rooms=states,
+            relay_on=self._relays, forced_duty={}, days_since_full=full_days,
+            export_limit_kw=self._setup.house.connection.export_contract_kw,
+        )
+
+    def _planned(self, plan: SignedPlan) -> None:
+        problem = self._problem
+        if problem is None or not verify(plan, problem):
+            self._fail("the plan's signature does not fit its problem")
+            return
+        self.made += 1
+        if self._alarmed:
+            self._alarmed = False
+            self.ctx.publish(Alarm(at=self.ctx.clock.now(), name="planner", active=False, text=""))
+        took_s = self.ctx.clock.monotonic() - self._began_s
+        self.ctx.publish(PlanReady(plan=plan, problem=problem, took_s=took_s))
+
+    def _fail(self, reason: str) -> None:
+        self.failed += 1
+        self.ctx.publish(PlanFailed(reason=reason))
+        if not self._alarmed and not reason.startswith("waiting"):
+            self._alarmed = True
+            self.ctx.publish(Alarm(at=self.ctx.clock.now(), name="planner", active=True, text=reason))
+
+    def snapshot(self) -> dict[str, object]:
+        return {
+            "made": self.made,
+            "failed": self.failed,
+            "busy": self._busy,
+            "planned_slot": None if self._planned_slot is None else self._planned_slot.isoformat(),
+            "prices_until": None if self._prices is None else self._prices.end.isoformat(),
+            "forecast": None if self._forecast is None else self._forecast.source,
+        }
+
+
+def _from(forecast: HouseForecast, start: datetime) -> HouseForecast | None:
+    """The forecast from a later slot on; None when less than a day of it is left."""
+    skip = round((start - forecast.start).total_seconds() / forecast.dt_s)
+    left = len(forecast.load_kw) - skip
+    if skip < 0 or left * forecast.dt_s < 86_400:
+        return None
+    if skip == 0:
+        return forecast
+    windows: Mapping[str, tuple[float, ...]] = forecast.window_w_per_m2
+    return HouseForecast(
+        issued=forecast.issued, source=forecast.source, start=start, dt_s=forecast.dt_s,
+        pv_kw=tuple(kw[skip:] for kw in forecast.pv_kw), load_kw=forecast.load_kw[skip:],
+        outdoor_c=forecast.outdoor_c[skip:], window_w_per_m2={k: v[skip:] for k, v in windows.items()},
+    )

@@ -1,0 +1,291 @@
+"""One policy over one period: the same house, the same weather, another mind."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+from actors.audit import Audit
+from actors.devices.registry import all_points
+from actors.memory import MemoryTrips, MemoryWear
+from actors.messages import PlanReady, WireWrite
+from actors.planning.rooms_tracker import ObservedRooms
+from actors.forecasting.worker import methods as forecasting_methods
+from actors.runtime import FunctionWorker, ManualClock, StepRuntime
+from config.schema import HouseFile
+from models.physics.observer import RoomState
+from models.physics.rooms import nominal_plants
+from models.scorecard import EvidenceRow, Phase
+from models.twins.house import HouseTwin
+from models.types.forecast import PriceSeries, WeatherForecast
+from models.types.reading import RoomReading, RoomsReading
+from models.types.twin_wire import TwinExchange, TwinOutput, WireMessage
+from pems_actors.release import release_all
+from pems_actors.simulation.recorder import SAMPLE, SAMPLES, Recorder
+from pems_actors.simulation.world import Recorded, true_forecast
+from pems_actors.wiring import Parts, house_tree
+from solvers.worker import methods as planning_methods
+
+POLICIES = ("none", "rules", "smart", "pems", "foresight")
+PLANNING = {"smart": "smart", "pems": "plan", "foresight": "plan"}  # policy -> method of the optimizer worker
+PLAN_TAKES_S, FORECAST_TAKES_S = 2.0, 1.0  # of virtual time: about what a small box needs
+Progress = Callable[[float], None]  # share of the run, 0..1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What one policy process is asked to do."""
+
+    policy: str
+    config: HouseFile
+    folder: Path  # of the house file: data paths are relative to it
+    start: date
+    days: float
+    seed: int
+    replan_s: float
+
+
+@dataclass(kw_only=True)
+class Outcome:
+    """What one policy did."""
+
+    rows: list[EvidenceRow]
+    switches: int
+    writes: int
+    fork_hash: str  # state from which it began: the same for all policies
+    trace_hash: str
+    wire: list[WireWrite] = field(default_factory=list)
+    plan_seconds: list[float] = field(default_factory=list)
+    gaps_eur: list[float] = field(default_factory=list)
+    checks: dict[int, int] = field(default_factory=dict)
+    breaches: list[str] = field(default_factory=list)
+
+
+def run_policy(job: Job, progress: Progress) -> Outcome:
+    """Warm up under plain rules, fork, run the policy, and add the tail under plain rules."""
+    config = job.config.for_simulation()
+    config = config.model_copy(update={"timing": config.timing.model_copy(update={"replan_s": job.replan_s})})
+    recorded = Recorded.of(config, job.folder, job.seed)
+    warm, first, end = recorded.begins(job.start, config, job.days)
+    twin = HouseTwin(
+        config.house,
+        recorded.world(),
+        start=warm,
+        seed=job.seed,
+        step_s=config.simulation.tick_s,
+        telemetry_s=config.timing.telemetry_s,
+        status_s=config.timing.telemetry_s,
+        heartbeat_timeout_s=config.timing.heartbeat_timeout_s,
+    )
+    tail_end = end + timedelta(hours=config.simulation.tail_h)
+    prices = recorded.prices.series(warm, tail_end, first, "settlement")
+    rooms = _warm_up(twin, config, recorded, first, job.policy)
+    forked = copy.deepcopy(twin)
+    if job.policy == "none":
+        forked.inverter.battery_idle = True
+    fork_hash = twin.state_hash()
+    if job.policy in PLANNING:
+        outcome = _acting(job, config, recorded, forked, rooms, prices, (first, end), fork_hash, progress)
+    else:
+        outcome = _plain(forked, prices, (first, end), fork_hash, progress)
+    outcome.rows += _tail(forked, prices, tail_end, battery_idle=False)
+    return outcome
+
+
+def _warm_up(
+    twin: HouseTwin, config: HouseFile, recorded: Recorded, first: datetime, policy: str
+) -> ObservedRooms:
+    """Live under plain rules until the fork; a policy that observes the rooms has watched them meanwhile."""
+    rooms = ObservedRooms(config.house, nominal_plants(config.house))
+    watch = policy in PLANNING and policy != "foresight"
+    weather = recorded.known_weather()
+    step = timedelta(seconds=config.timing.telemetry_s)
+    known: WeatherForecast | None = None
+    while twin.now < first:
+        twin.advance(min(twin.now + step, first))
+        if watch:
+            forecast = weather(twin.now)
+            if forecast is not known:
+                known = forecast
+                rooms.see_weather(forecast)
+            rooms.see_rooms(_reading(twin), (twin.now - first).total_seconds())
+    return rooms
+
+
+def _reading(twin: HouseTwin) -> RoomsReading:
+    """The rooms as Loxone reports them."""
+    rooms = {
+        r.name: RoomReading(measured_at=twin.now, air_c=round(r.air_c, 2), relay_on=r.relay_on, automatic=True)
+        for r in twin.truth().rooms
+    }
+    return RoomsReading(measured_at=twin.now, rooms=rooms)
+
+
+def _plain(
+    twin: HouseTwin, prices: PriceSeries, period: tuple[datetime, datetime], fork_hash: str, progress: Progress
+) -> Outcome:
+    """What inverter and thermostats do alone."""
+    first, end = period
+    recorder = Recorder(twin, prices)
+    before = twin.truth()
+    _live(twin, recorder, end, "run", lambda share: progress(share))
+    after = twin.truth()
+    return Outcome(
+        rows=recorder.rows,
+        switches=sum(b.switches - a.switches for a, b in zip(before.rooms, after.rooms, strict=True)),
+        writes=0,
+        fork_hash=fork_hash,
+        trace_hash=twin.state_hash(),
+    )
+
+
+def _live(
+    twin: HouseTwin, recorder: Recorder, end: datetime, phase: Phase, progress: Progress
+) -> None:
+    first = twin.now
+    while twin.now < end:
+        for _ in range(SAMPLES):
+            twin.advance(twin.now + SAMPLE)
+            recorder.look()
+        recorder.close(phase)
+        progress((twin.now - first) / (end - first))
+
+
+def _tail(twin: HouseTwin, prices: PriceSeries, end: datetime, *, battery_idle: bool) -> list[EvidenceRow]:
+    """The 72 h after, for all under plain rules: the honest value of what is left in battery and rooms."""
+    twin.inverter.battery_idle = battery_idle
+    recorder = Recorder(twin, prices)
+    _live(twin, recorder, end, "tail", lambda _: None)
+    return recorder.rows
+
+
+def _note(outcome: Outcome, event: object) -> None:
+    if isinstance(event, WireWrite):
+        outcome.wire.append(event)
+    elif isinstance(event, PlanReady):
+        outcome.gaps_eur.append(event.plan.result.gap_eur)
+
+
+class _TrueRooms:
+    """The rooms as they are, for perfect foresight."""
+
+    def __init__(self, twin: HouseTwin) -> None:
+        self._twin = twin
+
+    def see_rooms(self, reading: RoomsReading, at_s: float) -> None:
+        """Nothing to learn."""
+
+    def see_weather(self, weather: WeatherForecast) -> None:
+        """Nothing to learn."""
+
+    def ready(self) -> bool:
+        return True
+
+    def states(self, at_s: float) -> dict[str, RoomState]:
+        return {r.name: RoomState(r.air_c, r.slab_c, 0.0) for r in self._twin.truth().rooms}
+
+
+def exchange(twin: HouseTwin) -> Callable[[object], TwinOutput]:
+    """The twin's side of the in-memory link."""
+
+    def method(body: object) -> TwinOutput:
+        assert isinstance(body, TwinExchange)
+        messages = twin.advance(body.until)
+        for command in body.commands:
+            twin.publish(command.topic, command.payload.encode(), body.until)
+        if body.commands:
+            messages = [*messages, *twin.advance(body.until)]
+        said = tuple(WireMessage(topic=m.topic, payload=m.payload.decode()) for m in messages)
+        return TwinOutput(until=body.until, messages=said)
+
+    return method
+
+
+def _parts(
+    job: Job, recorded: Recorded, twin: HouseTwin, rooms: ObservedRooms, wear: MemoryWear, outcome: Outcome
+) -> Parts:
+    """The actors' surroundings: functions in place of worker processes, the recorded past in place of services."""
+    foresight = job.policy == "foresight"
+    load = recorded.known_load(foresight=foresight)
+    optimizer = _timed(planning_methods(deterministic=True), outcome)
+    trips = MemoryTrips()
+    return Parts(
+        twin=lambda: FunctionWorker({"exchange": exchange(twin)}),
+        optimizer=lambda: FunctionWorker(optimizer, duration_s=PLAN_TAKES_S),
+        forecaster=None if foresight else lambda: FunctionWorker(forecasting_methods(), duration_s=FORECAST_TAKES_S),
+        prices=lambda: recorded.known_prices(foresight=foresight),
+        weather=lambda: recorded.known_weather(foresight=foresight),
+        load=lambda: load,
+        trips=trips,
+        wear=wear,
+        quick=True,
+        method=PLANNING[job.policy],
+        plants=twin.plant_parameters() if foresight else None,
+        states=(lambda: _TrueRooms(twin)) if foresight else (lambda: copy.deepcopy(rooms)),
+        forecast=true_forecast(twin, load) if foresight else None,
+    )
+
+
+def _timed(
+    methods: Mapping[str, Callable[[object], object]], outcome: Outcome
+) -> dict[str, Callable[[object], object]]:
+    """The same methods, with the wall time of each call noted outside of what the run depends on."""
+
+    def timed(method: Callable[[object], object]) -> Callable[[object], object]:
+        def call(body: object) -> object:
+            began = time.perf_counter()
+            try:
+                return method(body)
+            finally:
+                outcome.plan_seconds.append(time.perf_counter() - began)
+
+        return call
+
+    return {name: timed(method) for name, method in methods.items()}
+
+
+def _acting(
+    job: Job,
+    config: HouseFile,
+    recorded: Recorded,
+    twin: HouseTwin,
+    rooms: ObservedRooms,
+    prices: PriceSeries,
+    period: tuple[datetime, datetime],
+    fork_hash: str,
+    progress: Progress,
+) -> Outcome:
+    """The same actors as in `run`, on the stepper."""
+    first, end = period
+    wear, clock = MemoryWear(), ManualClock(first)
+    outcome = Outcome(rows=[], switches=0, writes=0, fork_hash=fork_hash, trace_hash="")
+    parts = _parts(job, recorded, twin, rooms, wear, outcome)
+    runtime = StepRuntime(house_tree(config, parts), clock=clock, seed=job.seed, trace=True)
+    audit = Audit(config.house, all_points(config.house), config.timing)
+    runtime.listen(lambda event: _note(outcome, event), WireWrite, PlanReady)
+    audit.attach(runtime)
+    recorder, before = Recorder(twin, prices), twin.truth()
+    runtime.start()
+    while clock.now() < end:
+        slot = clock.now()
+        for i in range(SAMPLES):
+            until = slot + (i + 1) * SAMPLE
+            if until == end:  # give everything back, so that the tail begins under plain rules
+                release_all(runtime, timeout_s=0.8 * SAMPLE.total_seconds())
+            runtime.run_for((until - clock.now()).total_seconds())
+            recorder.look()
+            audit.look(twin.truth(), clock.monotonic())
+        recorder.close("run")
+        progress((clock.now() - first) / (end - first))
+    runtime.stop()
+    after = twin.truth()
+    outcome.rows = recorder.rows
+    outcome.switches = sum(b.switches - a.switches for a, b in zip(before.rooms, after.rooms, strict=True))
+    outcome.writes = wear.total
+    outcome.trace_hash = runtime.trace_hash()
+    outcome.checks, outcome.breaches = dict(audit.checks), [str(b) for b in audit.breaches]
+    return outcome

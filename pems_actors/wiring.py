@@ -1,0 +1,196 @@
+"""The only place that builds clocks' users, links, feeds, drivers and workers into one tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from actors.devices.base import DeviceTiming
+from actors.devices.inverter import InverterExtras, WearLog
+from actors.devices.registry import DEVICES, all_points
+from actors.feeds.actor import Feed
+from actors.gate.actor import Gate, GateSettings
+from actors.links.twin import TwinLink
+from actors.messages import PricesKnown, WeatherKnown
+from actors.planning.assemble import PlanSettings
+from actors.planning.dispatcher import Dispatcher, DispatchSettings
+from actors.planning.local_rules import LocalRules
+from actors.planning.planner import Load, Planner, PlannerSetup
+from actors.planning.rooms_tracker import ObservedRooms, RoomStates
+from actors.runtime import Behaviour, ChildSpec, Port, SupervisorSpec, Worker
+from actors.safety import Safety, SafetySettings, TripStore
+from config.schema import HouseFile
+from models.physics.rooms import RoomPlant, nominal_plants
+from models.types.command import Level
+from models.types.forecast import HouseForecast, PriceSeries, WeatherForecast
+from models.types.forecast_request import ForecastRequest
+from models.types.house import House
+from solvers.problem import CalmPrices
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What differs between a house that runs, one that is simulated, and one under test."""
+
+    twin: Callable[[], Worker]
+    optimizer: Callable[[], Worker]
+    forecaster: Callable[[], Worker] | None  # None: `forecast` is used, for perfect foresight
+    prices: Callable[[], Callable[[datetime], PriceSeries]]
+    weather: Callable[[], Callable[[datetime], WeatherForecast]]
+    load: Callable[[], Load]
+    trips: TripStore
+    wear: WearLog
+    quick: bool  # virtual time: look for an answer when it may be there
+    method: str = "plan"
+    level: Level = Level.PLAN
+    plants: Sequence[RoomPlant] | None = None  # None: as the house file describes them
+    states: Callable[[], RoomStates] | None = None  # None: observers
+    forecast: Callable[[ForecastRequest], HouseForecast] | None = None
+    ops: Callable[[], tuple[ChildSpec, ...]] = tuple
+
+
+def house_tree(config: HouseFile, parts: Parts) -> SupervisorSpec:
+    """The tree of DESIGN: core, devices, io, plan, ops, started in this order."""
+    return SupervisorSpec(
+        id="pems",
+        children=(
+            _core(config, parts),
+            _devices(config, parts),
+            _io(config, parts),
+            _plan(config, parts),
+            SupervisorSpec(id="ops", children=parts.ops(), on_give_up="park"),
+        ),
+    )
+
+
+def signal_ages(config: HouseFile) -> dict[str, float]:
+    """How old each signal may be [s]."""
+    timing = config.timing
+    rooms = {f"room.{r.name}": timing.rooms_max_age_s for r in config.house.rooms}
+    return {"inverter": timing.telemetry_max_age_s, "meter": timing.telemetry_max_age_s, **rooms}
+
+
+def _core(config: HouseFile, parts: Parts) -> SupervisorSpec:
+    house, timing, ages = config.house, config.timing, signal_ages(config)
+    gate = GateSettings(
+        tick_s=timing.gate_tick_s, refresh_s=timing.relay_refresh_s, meter_settle_s=timing.meter_settle_s, max_age_s=ages
+    )
+    safety = SafetySettings(
+        permit_s=timing.permit_s, renew_s=timing.permit_renew_s, max_age_s=ages, hold_off_s=config.safety.hold_off_s
+    )
+    points = all_points(house)
+    return SupervisorSpec(
+        id="core",
+        strategy="rest_for_one",
+        children=(
+            ChildSpec(id="gate", make=lambda: Gate(house, points, gate), handle_timeout_s=2.0),
+            ChildSpec(id="safety", make=lambda: Safety(house, safety, parts.trips), handle_timeout_s=2.0),
+        ),
+    )
+
+
+def _devices(config: HouseFile, parts: Parts) -> SupervisorSpec:
+    house, timing = config.house, config.timing
+    times = DeviceTiming(
+        tick_s=timing.device_tick_s,
+        lease_s=timing.lease_s,
+        settle_s=timing.settle_s,
+        answer_s=timing.answer_s,
+        heartbeat_s=timing.heartbeat_s,
+        command_ttl_s=timing.command_ttl_s,
+        effect_s=timing.effect_s,
+    )
+    extras = InverterExtras(
+        wear=parts.wear, budget=config.safety.writes_per_day, slot_budget=config.safety.slot_writes_per_day
+    )
+
+    def child(make: Callable[[House, DeviceTiming, object], Behaviour], name: str) -> ChildSpec:
+        return ChildSpec(id=name, make=lambda: make(house, times, extras), on_give_up="park", handle_timeout_s=5.0)
+
+    return SupervisorSpec(
+        id="devices", children=tuple(child(d.make, d.id) for d in DEVICES), on_give_up="park"
+    )
+
+
+def _io(config: HouseFile, parts: Parts) -> SupervisorSpec:
+    timing = config.timing
+    return SupervisorSpec(
+        id="io",
+        on_give_up="park",
+        children=(
+            ChildSpec(id="twin", make=lambda: Port(parts.twin), on_give_up="park"),
+            ChildSpec(
+                id="link",
+                make=lambda: TwinLink(tick_s=timing.gate_tick_s, deadline_s=timing.answer_s * 5, quick=parts.quick),
+                on_give_up="park",
+                intensity=1_000_000,  # links retry for ever
+            ),
+            ChildSpec(
+                id="prices",
+                make=lambda: Feed("prices", parts.prices, lambda p: PricesKnown(prices=p), every_s=300.0),
+                on_give_up="park",
+            ),
+            ChildSpec(
+                id="weather",
+                make=lambda: Feed("weather", parts.weather, lambda w: WeatherKnown(weather=w), every_s=900.0),
+                on_give_up="park",
+            ),
+        ),
+    )
+
+
+def plan_settings(config: HouseFile) -> PlanSettings:
+    """The planner's part of the house file."""
+    planner = config.planner
+    return PlanSettings(
+        horizon_h=planner.horizon_h,
+        dt_min=float(planner.dt_min),
+        back_off_k=planner.back_off_k,
+        comfort_eur_per_kh=planner.comfort_eur_per_kh,
+        min_mode_slots=planner.min_mode_slots,
+        calm=CalmPrices(
+            mode_change_eur=planner.mode_change_eur,
+            relay_start_eur=planner.relay_start_eur,
+            plan_change_eur_per_kwh=planner.plan_change_eur_per_kwh,
+        ),
+    )
+
+
+def _plan(config: HouseFile, parts: Parts) -> SupervisorSpec:
+    house, timing, planner = config.house, config.timing, config.planner
+    plants = nominal_plants(house) if parts.plants is None else tuple(parts.plants)
+    states = parts.states or (lambda: ObservedRooms(house, plants, silent_s=max(3600.0, timing.rooms_max_age_s)))
+    setup = PlannerSetup(
+        house=house,
+        zone=ZoneInfo(house.site.timezone),
+        settings=plan_settings(config),
+        plants=plants,
+        load=parts.load,
+        states=states,
+        method=parts.method,
+        replan_s=timing.replan_s,
+        tick_s=max(timing.gate_tick_s, 5.0),
+        forecast_deadline_s=planner.forecast_deadline_s,
+        plan_deadline_s=planner.solve_deadline_s,
+        forecast=parts.forecast,
+    )
+    dispatch = DispatchSettings(tick_s=max(timing.gate_tick_s, 10.0))
+    forecaster = parts.forecaster
+    ports = [ChildSpec(id="optimizer", make=lambda: Port(parts.optimizer), on_give_up="park")]
+    if forecaster is not None:
+        ports.insert(0, ChildSpec(id="forecaster", make=lambda: Port(forecaster), on_give_up="park"))
+    return SupervisorSpec(
+        id="plan",
+        strategy="one_for_one",
+        on_give_up="park",
+        children=(
+            *ports,
+            ChildSpec(id="planner", make=lambda: Planner(setup), on_give_up="park"),
+            ChildSpec(id="dispatcher", make=lambda: Dispatcher(house, dispatch, level=parts.level), on_give_up="park"),
+            ChildSpec(
+                id="local_rules", make=lambda: LocalRules(house, tick_s=max(timing.gate_tick_s, 30.0)), on_give_up="park"
+            ),
+        ),
+    )
