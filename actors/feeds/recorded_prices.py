@@ -54,7 +54,7 @@ class RecordedPrices:
         self._zone = zone
         self._history_days = history_days
         self._published = published
-        self._told: PriceSeries | None = None
+        self._told: tuple[tuple[date, datetime], PriceSeries] | None = None
         self._source = f"recorded {path.name}"
 
     @property
@@ -80,9 +80,9 @@ class RecordedPrices:
         last = today + _DAY
         if now < issued:
             issued, last = self._publication(today - _DAY), today
-        if self._told is None or self._told.issued != issued:
-            self._told = self._series(today, last + _DAY, issued, self._source)
-        return self._told
+        if self._told is None or self._told[0] != (today, issued):
+            self._told = (today, issued), self._series(today, last + _DAY, issued, self._source)
+        return self._told[1]
 
     def series(self, first: datetime, last: datetime, issued: datetime, source: str) -> PriceSeries:
         """Quarter hours of the record within `[first, last)`.

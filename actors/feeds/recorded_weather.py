@@ -82,9 +82,9 @@ class RecordedWeather:
         self._table = read_series(path, COLUMNS, steps_s=(300.0, 600.0, 900.0, 1800.0, 3600.0))
         self._site = site
         self._error = error or WeatherErrorSpec()
+        if not issue_every_s >= self._table.dt_s:
+            raise DataError(f"issue_every_s {issue_every_s:g} is below {self._table.dt_s:g}", hint="10800 is usual")
         self._issue_every = timedelta(seconds=issue_every_s)
-        if self._issue_every % _HOUR or not self._issue_every:
-            raise DataError(f"issue_every_s {issue_every_s:g}", hint="forecasts come at full hours: a multiple of 3600")
         self._horizon, self._past = timedelta(hours=horizon_h), timedelta(hours=past_h)
         self._fields = {name: ErrorField(seed, name, self._error) for name in ("temperature", "irradiance", "wind")}
         self._source = f"recorded {path.name}, seeded error"

@@ -21,7 +21,8 @@ MAX_STEPS = 2016  # a week at five minutes
 HISTORY_DAYS = 35
 _PV_RECENT = timedelta(hours=3)
 _PV_FADE_S = 3 * 3600.0  # how fast the correction by the last hours is forgotten
-_PERSIST_DAYS = (-1, -2, -3, 1, 2, 3)  # where an unknown hour of weather looks for its like
+_PERSIST_DAYS = (*range(-1, -8, -1), *range(1, 8))  # where an unknown hour of weather looks for its like
+_MIN_WEATHER_H = 24.0  # of the horizon's weather must be known, or half of a shorter horizon
 _WEATHER_LIMITS = {
     "temp_c": (-70.0, 60.0),
     "ghi_w_per_m2": (0.0, 1500.0),
@@ -41,19 +42,19 @@ def forecast(request: ForecastRequest) -> HouseForecast:
     Raises
     ------
     DataError
-        The request contradicts itself or knows something from after its issue, no load was ever measured, or less than
-        half of the weather is known.
+        The request contradicts itself or knows something from after its issue, no load was ever measured, or too little
+        of the weather is known.
     """
     target = _target(request)
     work = _working_grid(target, request.weather.dt_s)
     weather, persisted = _weather(request.weather, work)
     asked = Grid(target.start, work.dt_s, round(target.steps * target.dt_s / work.dt_s))
     holes = int(np.sum(persisted[-asked.steps :]))
-    if holes * 2 > asked.steps:
+    if (asked.steps - holes) * work.dt_s < min(_MIN_WEATHER_H * 3600.0, 0.5 * asked.steps * work.dt_s):
         raise DataError(
             f"the weather forecast of {request.weather.issued.isoformat()} knows {asked.steps - holes} of "
             f"{asked.steps} slots from {target.start.isoformat()}",
-            hint="at least half are needed: get a longer or newer forecast",
+            hint="a day is needed, or half of a shorter horizon: get a longer or newer forecast",
         )
     sun = sun_over(work, request.house.site)
     arrays = [array_dc_kw(array, weather, sun) for array in request.house.arrays]
