@@ -85,7 +85,8 @@ class HouseTwin:
         solar_topic: str = "energy/solar",
         heartbeat_timeout_s: float = 60.0,
     ) -> None:
-        self.house, self.world, self.seed = house, world, seed
+        self.house, self.seed = house, seed
+        self.world = world if world.site is not None else world.seen_from(house.site)
         self.now = start.astimezone(UTC)
         self._zone = ZoneInfo(house.site.timezone)
         self._step, self._telemetry_every = timedelta(seconds=step_s), timedelta(seconds=telemetry_s)

@@ -29,8 +29,8 @@ class World:
         Air temperature [degC], global and diffuse horizontal and direct normal irradiance [W/m2], wind [m/s].
     load_kw : sequence of float
         What the family uses: base load without heating and without the inverter's standby [kW].
-    site : Site
-        Where the sun is looked at from.
+    site : Site, optional
+        Where the sun is looked at from; a twin puts in the site of its house (`seen_from`) where there is none.
 
     Raises
     ------
@@ -49,7 +49,7 @@ class World:
         wind: Sequence[float],
         load_kw: Sequence[float],
         *,
-        site: Site,
+        site: Site | None = None,
     ) -> None:
         if start.tzinfo is None:
             raise DataError(f"world: start {start} has no time zone", hint="give it as aware UTC")
@@ -69,6 +69,13 @@ class World:
     def end(self) -> datetime:
         """First instant that is not covered any more."""
         return self.start + timedelta(seconds=self.dt_s * self.samples)
+
+    def seen_from(self, site: Site) -> World:
+        """The same record at a site."""
+        s = self._series
+        return World(
+            self.start, self.dt_s, s["temp_c"], s["ghi"], s["dhi"], s["dni"], s["wind"], s["load_kw"], site=site
+        )
 
     def __deepcopy__(self, memo: dict[int, object]) -> World:
         return self  # immutable but for its caches
@@ -148,6 +155,8 @@ class World:
     def _sun(self, i: int) -> SunPosition:
         found = self._suns.get(i)
         if found is None:
+            if self.site is None:
+                raise DataError("world: it has no site to look at the sun from", hint="use seen_from(house.site)")
             found = self._suns[i] = sun_position(self._middle(i), self.site)
         return found
 
