@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from actors.runtime.behaviour import Behaviour
 from actors.runtime.clock import Clock, ManualClock, ScaledClock, SystemClock, real_floor
+from actors.runtime.codec import Codec, JsonCodec
 from actors.runtime.context import Context
 from actors.runtime.envelope import (
     Abandoned,
@@ -35,11 +36,24 @@ from actors.runtime.errors import (
     UnknownPathError,
     WorkerError,
 )
+from actors.runtime.ports import (
+    FunctionWorker,
+    Port,
+    Worker,
+    WorkerCall,
+    WorkerDone,
+    WorkerEnded,
+    WorkerFailed,
+    WorkerHost,
+    WorkerStarted,
+)
+from actors.runtime.process import ProcessWorker
 from actors.runtime.runtime import Runtime
 from actors.runtime.spec import ChildSpec, SupervisorSpec
 from actors.runtime.stats import CellStats, Ledger
 from actors.runtime.stepper import StepRuntime
 from actors.runtime.threads import PykkaRuntime
+from actors.runtime.worker import serve
 
 __all__ = [
     "Abandoned",
@@ -53,6 +67,7 @@ __all__ = [
     "CellStats",
     "ChildSpec",
     "Clock",
+    "Codec",
     "CodecError",
     "Context",
     "Dead",
@@ -60,11 +75,15 @@ __all__ = [
     "Envelope",
     "Epoch",
     "Failed",
+    "FunctionWorker",
     "GaveUp",
     "Hang",
+    "JsonCodec",
     "Lane",
     "Ledger",
     "ManualClock",
+    "Port",
+    "ProcessWorker",
     "PykkaRuntime",
     "ReplyToken",
     "Restarted",
@@ -80,6 +99,14 @@ __all__ = [
     "TimedOut",
     "Unhandled",
     "UnknownPathError",
+    "Worker",
+    "WorkerCall",
+    "WorkerDone",
+    "WorkerEnded",
     "WorkerError",
+    "WorkerFailed",
+    "WorkerHost",
+    "WorkerStarted",
     "real_floor",
+    "serve",
 ]

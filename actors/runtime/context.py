@@ -169,6 +169,11 @@ class Context:
         """
         return self._runtime.ask_from(self, to, message, real_floor(self.clock, timeout_s), tag, lane)
 
+    @property
+    def asked(self) -> bool:
+        """Whether the message in hand is an ask."""
+        return self.ask_in_hand is not None
+
     def reply(self, value: object) -> None:
         """Answer the ask in hand."""
         self._runtime.answer(self, self.ask_in_hand, value)
