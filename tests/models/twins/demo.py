@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from models.twins.gateway import GatewayFaults
 from models.twins.house import HouseTwin
+from models.twins.message import TwinMessage
 from models.twins.world import World
 from models.types.house import Battery, Facing, House, PvArray, Room, Site
 
@@ -69,3 +72,81 @@ def demo_world(
 def demo_twin(*, house: House | None = None, world: World | None = None, start: datetime = START, seed: int = 1,
               **options: Any) -> HouseTwin:
     return HouseTwin(house or demo_house(), world or demo_world(), start=start, seed=seed, **options)
+
+
+class Wire:
+    """A client at the other end of the link: sends commands, keeps what was heard last on each topic."""
+
+    def __init__(self, twin: HouseTwin) -> None:
+        self.twin = twin
+        self.heard: dict[str, bytes] = {}
+        self.log: list[TwinMessage] = []
+        self._sent = 0
+
+    def run(self, **duration: float) -> None:
+        """Lets the house live for a `timedelta(**duration)`."""
+        for message in self.twin.advance(self.twin.now + timedelta(**duration)):
+            self.heard[message.topic] = message.payload
+            self.log.append(message)
+
+    def until(self, clock: str) -> None:
+        """Lets the house live until the inverter's own clock shows HH:MM:SS, today or tomorrow."""
+        now = self.twin.inverter.clock(self.twin.now)
+        hour, minute, second = (int(part) for part in clock.split(":"))
+        then = now.replace(hour=hour, minute=minute, second=second, microsecond=0)
+        self.run(seconds=((then - now) % timedelta(days=1)).total_seconds())
+
+    def say(self, topic: str, body: object) -> None:
+        self.twin.publish(topic, json.dumps(body).encode(), self.twin.now)
+
+    def beat(self) -> None:
+        self.say("pems/heartbeat", {"beat": 1})
+
+    def command(self, name: str, body: dict[str, object] | bytes) -> dict[str, Any]:
+        """Sends one command, waits for its answer and then a second for the next."""
+        self._sent += 1
+        correlation = f"c{self._sent}"
+        payload = body if isinstance(body, bytes) else json.dumps(body | {"correlationId": correlation}).encode()
+        heard = len(self.log)
+        self.twin.publish(f"energy/solar/command/{name}", payload, self.twin.now)
+        for _ in range(13):
+            self.run(seconds=1)
+            for message in self.log[heard:]:
+                if message.topic == "energy/solar/result":
+                    answer: dict[str, Any] = json.loads(message.payload)
+                    return answer
+        raise AssertionError(f"no answer to {name}")
+
+    def must(self, name: str, body: dict[str, object]) -> dict[str, Any]:
+        answer = self.command(name, body)
+        assert answer["success"], answer
+        return answer
+
+    def slot(self, family: str, start: str, stop: str, *, enabled: bool = True, number: int = 1) -> dict[str, Any]:
+        body: dict[str, object] = {"start": start, "stop": stop, "enabled": enabled, "slot": number}
+        return self.command(f"{family}/set/timeslot", body)
+
+    @property
+    def solar(self) -> dict[str, Any]:
+        """The telemetry heard last."""
+        found: dict[str, Any] = json.loads(self.heard["energy/solar"])
+        return found
+
+    @property
+    def battery_kw(self) -> float:
+        return float(self.solar["ChargePower"] - self.solar["DischargePower"]) / 1000.0
+
+    @property
+    def grid_kw(self) -> float:
+        return float(self.solar["ACPowerToUser"] - self.solar["ACPowerToGrid"]) / 1000.0
+
+
+def wire(*, sun: float = 0.0, load_kw: float = 1.0, soc: float = 0.5, rooms: bool = False, **options: Any) -> Wire:
+    """A house with an exact clock, constant load, no heating unless asked for, and a stick that always answers."""
+    house = options.pop("house", None) or (demo_house() if rooms else demo_house(rooms=()))
+    options.setdefault("faults", GatewayFaults())
+    twin = demo_twin(house=house, world=demo_world(sun=sun, load_kw=load_kw), **options)
+    twin.inverter.soc = soc
+    twin.inverter.set_clock(twin.inverter.clock(twin.now).replace(microsecond=0), twin.now)
+    twin.inverter.writes["datetime"] = 0
+    return Wire(twin)
