@@ -113,9 +113,7 @@ def _limit_text(finding: ErrorDetails, info: FieldInfo | None, bounds: tuple[flo
     return f"must be {message}" if finding["msg"].startswith("Input should be ") else message
 
 
-def _remedy(
-    name: str, value: object, info: FieldInfo | None, bounds: tuple[float | None, float | None]
-) -> str:
+def _remedy(name: str, value: object, info: FieldInfo | None, bounds: tuple[float | None, float | None]) -> str:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         guess = _unit_guess(name, float(value), bounds)
         if guess:
