@@ -1,8 +1,8 @@
 """One planning problem: everything a plan may depend on, as plain numbers. Series have one value per slot.
 
 Sides and signs: `pv_kw` is DC power available; battery powers are at the terminals (SOC moves by power x dt /
-capacity); AC power for charging from the grid is `charge / eff_charge_ac`, from PV `charge / eff_charge_pv` DC; AC power
-from discharging is `discharge * eff_discharge`. `load_kw` is base load and standby, without heating.
+capacity); AC power for charging from the grid is `charge / eff_charge_ac`, from PV `charge / eff_charge_pv` DC; AC
+power from discharging is `discharge * eff_discharge`. `load_kw` is base load and standby, without heating.
 """
 
 from __future__ import annotations
@@ -96,6 +96,7 @@ class PlanProblem:
     soc_end_value_eur_per_kwh: float | None = None  # None: the planner derives it from the prices
     heat_end_value_eur_per_kwh: float | None = None
     comfort_eur_per_kh: float = 2.0  # below the band; scaled to the prices at hand by the planner
+    timezone: str = "UTC"  # of the house: careful owners think in local days
 
     @property
     def steps(self) -> int:

@@ -69,7 +69,7 @@ class PlanResult:
     gap_eur: float  # objective - bound, >= 0
     modes: tuple[InverterMode, ...]  # composite per slot (regular everywhere for planning cases)
     export_limit_kw: tuple[float, ...]
-    charge_kw: tuple[float, ...]  # terminals, >= 0 (AC side for planning cases, where both legs have one efficiency)
+    charge_kw: tuple[float, ...]  # terminals, >= 0; `case.answer` converts to the AC side
     discharge_kw: tuple[float, ...]
     soc: tuple[float, ...]  # end of slot
     import_kw: tuple[float, ...]

@@ -1,0 +1,334 @@
+"""From power flows to what the inverter executes: an exact dynamic program over composites.
+
+Heating and base load are fixed; what is left is one stored quantity and a choice among few modes, which a dynamic
+program over (slot, running option, slots it has run, SOC in steps of about 1 %) solves exactly, dwell times, price per
+change, wear, taper and soft targets included. Binaries for the same logic take a MILP solver minutes.
+
+A charge or discharge option that stops early rests: battery first at its stop SOC, and grid first at its, neither
+charge nor discharge. So resting after either belongs to the same run, for the stop SOC that ends it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.physics.hybrid import Priority
+from models.types.mode import REGULAR, Composite, InverterMode
+from models.units import floor_percent
+from solvers.inverter import array_flows
+from solvers.problem import BatteryProblem, PlanProblem
+from solvers.replay import Plant, pinned
+from solvers.tiers import Tiers, base_target, soc_targets, tiers
+
+Array = NDArray[np.float64]
+
+_GRID = 0.01  # of the SOC
+_UNKNOWN_EUR = 100.0  # per slot of forced charging or selling at a price that is not known: never chosen freely
+_TIE_EUR = 1e-9
+_FULL = 0.005  # SOC: this close to the top of the window a charge means "full"
+_SELLING_KW = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One thing the inverter can be doing."""
+
+    composite: Composite
+    rate: float | None = None
+
+
+RESTING = Option(Composite.HOLD)
+OPTIONS: tuple[Option, ...] = (
+    Option(Composite.REGULAR),  # first: ties go to it, since it follows the real load within a slot
+    RESTING,
+    Option(Composite.CHARGE_FROM_GRID, 0.5),
+    Option(Composite.CHARGE_FROM_GRID, 1.0),
+    Option(Composite.DISCHARGE_TO_GRID, 0.5),
+    Option(Composite.DISCHARGE_TO_GRID, 1.0),
+)
+_REST = OPTIONS.index(RESTING)
+_ACTIVE = tuple(i for i, o in enumerate(OPTIONS) if o.rate is not None)
+
+
+def export_limits(problem: PlanProblem) -> tuple[float, ...]:
+    """Feed-in allowed per slot [kW]: none where it costs (by a known price or its stand-in), else the contract."""
+    return tuple(0.0 if p < 0.0 else problem.export_limit_kw for p in problem.price_export)
+
+
+def choose_modes(problem: PlanProblem, duty: Array) -> tuple[InverterMode, ...]:
+    """The cheapest sequence of composites for a house whose heating is decided.
+
+    Parameters
+    ----------
+    problem : PlanProblem
+        A house without battery is left on `regular`.
+    duty : ndarray, shape (rooms, steps)
+        Share of each slot that each heater is on.
+
+    Returns
+    -------
+    tuple of InverterMode
+        One per slot, equal within a run, with the stop SOC that the run reaches.
+    """
+    b = problem.battery
+    if b is None:
+        return (REGULAR,) * problem.steps
+    heat = Heat.of(problem, duty)
+    return _label(problem, heat.total_kw, _Table(problem, b, heat).roll_out())
+
+
+@dataclass(frozen=True, slots=True)
+class Heat:
+    """Heating that is decided, per slot [kW]: in all, and on the worst phase beyond an even third."""
+
+    total_kw: Array
+    uneven_kw: Array
+
+    @staticmethod
+    def of(problem: PlanProblem, duty: Array) -> Heat:
+        phase = np.zeros((4, problem.steps))
+        for room, on in zip(problem.rooms, duty, strict=True):
+            phase[room.phase] += room.heater_kw * on
+        total = phase.sum(axis=0)
+        return Heat(total, phase[1:].max(axis=0) + (phase[0] - total) / 3.0)
+
+
+class _Table:
+    """Stage costs, next SOCs and cost-to-go over (slot, option, age, SOC)."""
+
+    def __init__(self, problem: PlanProblem, battery: BatteryProblem, heat: Heat) -> None:
+        self._p, self._b, self._prices = problem, battery, tiers(problem)
+        self._heat = heat.total_kw
+        self._limits = export_limits(problem)
+        self._ages = max(1, problem.min_mode_slots)
+        low = min(battery.soc_min, battery.soc)
+        high = max(battery.soc_max, battery.soc)
+        self._grid = np.linspace(low, high, max(2, math.ceil((high - low) / _GRID - 1e-9) + 1))
+        self._per_cell = 1.0 / (self._grid[1] - self._grid[0])
+        self._bill = _Bill(problem, battery, heat, self._prices)
+        self._after = self._solve()
+
+    def _solve(self) -> Array:
+        """Cost-to-go after each slot, by (slot, option, age in it, SOC at its end)."""
+        p, grid, ages = self._p, self._grid, self._ages
+        cost, cell, weight = self._stages()
+        n = len(grid)
+        base = (np.arange(len(OPTIONS) * ages) * n).reshape(len(OPTIONS), ages, 1)
+        worth = self._prices.soc_end_eur_per_kwh * self._b.capacity_kwh
+        now = np.broadcast_to(-worth * (grid - self._b.soc_min), (len(OPTIONS), ages, n)).copy()
+        after = np.empty((p.steps, len(OPTIONS), ages, n))
+        change = p.calm.mode_change_eur
+        older = np.minimum(np.arange(ages) + 1, ages - 1)
+        for t in range(p.steps - 1, -1, -1):
+            w = after[t]
+            w[:] = now[:, older]
+            np.minimum(w[:, -1], now[:, 0].min(axis=0) + change, out=w[:, -1])
+            for i in _ACTIVE:
+                np.minimum(w[i], now[_REST, older], out=w[i])
+            at = base + cell[t][:, None, :]
+            left = np.take(w, at)
+            now = cost[t][:, None, :] + left + weight[t][:, None, :] * (np.take(w, at + 1) - left)
+        return after
+
+    def _stages(self) -> tuple[Array, NDArray[np.intp], Array]:
+        """Cost of each (slot, option, SOC), and where on the grid it ends: cell and share towards its upper end."""
+        p, b = self._p, self._b
+        pv, load = np.array(p.pv_kw)[:, None], (np.array(p.load_kw) + self._heat)[:, None]
+        limit = np.array(self._limits if p.pv_curtailable else [1e6] * p.steps)[:, None]
+        costs, ends = [], []
+        for option in OPTIONS:
+            if option == RESTING:
+                kind, stop, ac = Priority.BATTERY_FIRST, self._grid, False
+            elif option.composite is Composite.CHARGE_FROM_GRID:
+                kind, stop, ac = Priority.BATTERY_FIRST, np.array(b.soc_max), True
+            elif option.composite is Composite.DISCHARGE_TO_GRID:
+                kind, stop, ac = Priority.GRID_FIRST, np.array(b.soc_min), False
+            else:
+                kind, stop, ac = Priority.LOAD_FIRST, np.array(b.soc_min), False
+            f = array_flows(
+                kind,
+                stop_soc=stop,
+                rate=option.rate or 1.0,
+                ac_charge=ac,
+                pv_kw=pv,
+                load_kw=load,
+                soc=self._grid,
+                battery=b,
+                ac_limit_kw=p.ac_limit_kw,
+                export_limit_kw=limit,
+                dt_h=p.dt_h,
+            )
+            end = self._grid + f.battery_kw * (p.dt_h / b.capacity_kwh)
+            cost = self._bill.all_slots(f.grid_kw, f.battery_kw, self._grid, end)
+            if option.rate is not None:
+                cost += np.where(np.array(p.price_known), 0.0, _UNKNOWN_EUR)[:, None]
+            costs.append(cost)
+            ends.append(end)
+        x = (np.stack(ends, axis=1) - self._grid[0]) * self._per_cell
+        cell = np.clip(x.astype(np.intp), 0, len(self._grid) - 2)
+        return np.stack(costs, axis=1), cell, np.clip(x - cell, 0.0, 1.0)
+
+    def roll_out(self) -> list[int]:
+        """Follows the best choices from the true SOC."""
+        p = self._p
+        plant, soc = Plant(p), self._b.soc
+        option, age = _running(p)
+        chosen: list[int] = []
+        for t in range(p.steps):
+            best: tuple[float, int, int, float] | None = None
+            for o, a, price in self._candidates(option, age):
+                end, cost = self._try(plant, t, o, soc)
+                value = price + cost + self._to_go(t, o, a, end)
+                if best is None or value < best[0] - _TIE_EUR:
+                    best = (value, o, a, end)
+            assert best is not None
+            _, option, age, soc = best
+            age += 1
+            chosen.append(option)
+        return chosen
+
+    def _candidates(self, option: int | None, age: int) -> list[tuple[int, int, float]]:
+        """What may run next: (option, age at its start, price of the change), the cheapest habit first."""
+        if option is None:
+            return [(o, 0, 0.0) for o in range(len(OPTIONS))]
+        last = self._ages - 1
+        out = [(option, min(age, last), 0.0)]
+        if option in _ACTIVE:
+            out.append((_REST, min(age, last), 0.0))
+        if age >= self._ages:
+            change = self._p.calm.mode_change_eur
+            out += [(o, 0, change) for o in range(len(OPTIONS)) if o != option]
+        return out
+
+    def _try(self, plant: Plant, t: int, o: int, soc: float) -> tuple[float, float]:
+        option, p = OPTIONS[o], self._p
+        # The dynamic program rests at exactly the live SOC; the register's whole percent comes with the labels.
+        mode = InverterMode(composite=option.composite, rate=option.rate, stop_soc=soc if o == _REST else None)
+        step = plant.step(t, mode, self._limits[t], p.load_kw[t] + float(self._heat[t]), soc)
+        cost = self._bill.one_slot(t, step.grid_kw, step.battery_kw, soc, step.soc)
+        if option.rate is not None and not p.price_known[t]:
+            cost += _UNKNOWN_EUR
+        return step.soc, cost
+
+    def _to_go(self, t: int, o: int, age: int, soc: float) -> float:
+        x = (soc - self._grid[0]) * self._per_cell
+        cell = min(max(int(x), 0), len(self._grid) - 2)
+        row = self._after[t, o, age]
+        share = min(max(x - cell, 0.0), 1.0)
+        return float(row[cell] + share * (row[cell + 1] - row[cell]))
+
+
+class _Bill:
+    """Money, wear, broken limits and missed targets of a slot: `solvers.account` for one slot at a time."""
+
+    def __init__(self, problem: PlanProblem, battery: BatteryProblem, heat: Heat, prices: Tiers) -> None:
+        p, self._b, self._dt = problem, battery, problem.dt_h
+        self._uneven = None if p.phase_limit_kw is None else heat.uneven_kw - p.phase_limit_kw
+        self._prices = prices
+        self._import, self._export = np.array(p.price_import), np.array(p.price_export)
+        self._import_limit, self._export_limit = p.import_limit_kw, p.export_limit_kw
+        self._targets = soc_targets(p, prices)
+        self._base = base_target(p)
+
+    def all_slots(self, grid_kw: Array, battery_kw: Array, soc: Array, end: Array) -> Array:
+        """Cost by (slot, SOC)."""
+        dt, out = self._dt, np.maximum(-grid_kw, 0.0)
+        into = np.maximum(grid_kw, 0.0)
+        cost = dt * (self._import[:, None] * into - self._export[:, None] * out)
+        cost += dt * self._b.wear_eur_per_kwh * np.maximum(-battery_kw, 0.0)
+        over = np.maximum(into - self._import_limit, 0.0) + np.maximum(out - self._export_limit, 0.0)
+        if self._uneven is not None:
+            over = over + np.maximum(self._uneven[:, None] + grid_kw / 3.0, 0.0)
+        cost += dt * self._prices.over_limit_eur_per_kwh * over
+        if self._targets is not None:
+            target = np.array([t.soc for t in self._targets])[:, None]
+            before = np.concatenate([[[self._base]], target[:-1]])
+            miss = np.array([t.miss_eur_per_kwh for t in self._targets])[:, None]
+            short, was = np.maximum(0.0, target - end), np.maximum(0.0, before - soc)
+            deeper = np.maximum(0.0, short - was - np.maximum(0.0, target - before))
+            cost += self._b.capacity_kwh * (miss * short + self._prices.reserve_depletion_eur_per_kwh * deeper)
+        return np.asarray(cost)
+
+    def one_slot(self, t: int, grid_kw: float, battery_kw: float, soc: float, end: float) -> float:
+        """Cost of one slot."""
+        into, out = max(grid_kw, 0.0), max(-grid_kw, 0.0)
+        over = max(into - self._import_limit, 0.0) + max(out - self._export_limit, 0.0)
+        if self._uneven is not None:
+            over += max(float(self._uneven[t]) + grid_kw / 3.0, 0.0)
+        cost = float(self._import[t]) * into - float(self._export[t]) * out
+        cost += self._b.wear_eur_per_kwh * max(-battery_kw, 0.0) + self._prices.over_limit_eur_per_kwh * over
+        cost *= self._dt
+        if self._targets is not None:
+            target = self._targets[t]
+            before = self._targets[t - 1].soc if t else self._base
+            short, was = max(0.0, target.soc - end), max(0.0, before - soc)
+            deeper = max(0.0, short - was - max(0.0, target.soc - before))
+            missed = short * target.miss_eur_per_kwh + deeper * self._prices.reserve_depletion_eur_per_kwh
+            cost += self._b.capacity_kwh * missed
+        return cost
+
+
+def _running(problem: PlanProblem) -> tuple[int | None, int]:
+    """The option that runs now and how many slots it has run."""
+    mode = problem.mode_now
+    if mode is None:
+        return None, 0
+    if mode.composite in (Composite.HOLD, Composite.SELL_PRODUCTION):
+        return _REST, problem.mode_held_slots
+    rate = None if mode.composite is Composite.REGULAR else (0.5 if (mode.rate or 1.0) < 0.75 else 1.0)
+    return OPTIONS.index(Option(mode.composite, rate)), problem.mode_held_slots
+
+
+class _Player:
+    """Plays one run of a mode through the plant."""
+
+    def __init__(self, problem: PlanProblem, heat_kw: Array) -> None:
+        self._plant, self._limits = Plant(problem), export_limits(problem)
+        self._load = [load + float(heat) for load, heat in zip(problem.load_kw, heat_kw, strict=True)]
+        self.soc = self._plant.soc
+
+    def play(self, mode: InverterMode, start: int, stop: int) -> tuple[float, float]:
+        """SOC at the end of slots start .. stop-1 and the mean export over them [kW]."""
+        soc, exported, held = self.soc, 0.0, pinned(mode, self.soc)
+        for t in range(start, stop):
+            step = self._plant.step(t, held, self._limits[t], self._load[t], soc)
+            soc, exported = step.soc, exported + max(0.0, -step.grid_kw)
+        return soc, exported / (stop - start)
+
+
+def _label(problem: PlanProblem, heat_kw: Array, options: list[int]) -> tuple[InverterMode, ...]:
+    """Names each run with the parameters it is commanded with, playing the runs one after the other."""
+    player, modes = _Player(problem, heat_kw), list[InverterMode]()
+    t = 0
+    while t < len(options):
+        first, end, active = options[t], t + 1, t + 1
+        while end < len(options) and (options[end] == first or (first in _ACTIVE and options[end] == _REST)):
+            end += 1
+            active = end if options[end - 1] == first else active
+        option = OPTIONS[first]
+        mode = InverterMode(composite=option.composite, rate=option.rate)
+        if first in _ACTIVE:
+            reached, _ = player.play(mode, t, active)
+            stop_soc = _stop_soc(problem, option, player.soc, reached)
+            mode = InverterMode(composite=option.composite, rate=option.rate, stop_soc=stop_soc)
+        elif first == _REST and player.play(mode, t, end)[1] > _SELLING_KW:
+            mode = InverterMode(composite=Composite.SELL_PRODUCTION)
+        player.soc, _ = player.play(mode, t, end)
+        modes += [mode] * (end - t)
+        t = end
+    return tuple(modes)
+
+
+def _stop_soc(problem: PlanProblem, option: Option, soc: float, reached: float) -> float:
+    """Whole percent that ends a run: never buys or sells more than was planned."""
+    b = problem.battery
+    assert b is not None
+    if option.composite is Composite.CHARGE_FROM_GRID:
+        if reached >= b.soc_max - _FULL:
+            return b.soc_max
+        return max(floor_percent(reached), floor_percent(soc)) / 100.0
+    return max(b.soc_min, -floor_percent(-reached) / 100.0)

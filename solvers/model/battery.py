@@ -1,0 +1,109 @@
+"""The battery: two ways in, one way out, a taper near full, soft targets, and what is left at the end.
+
+Variables, per slot: `charge_pv`, `charge_ac`, `discharge` [kW at the terminals], `soc` [fraction, end of slot].
+
+    soc[p] - soc[p-1] - (charge_pv + charge_ac - discharge) * dt / capacity = 0
+    charge_pv + charge_ac + charge_kw / discharge_kw * discharge <= charge_kw              (never both at full power)
+    charge_pv + charge_ac + slope * soc[p-1] <= charge_kw + slope * knee                   (taper, from the start SOC)
+
+The second row is the convex hull of "charges or discharges". In planning cases it is split by `charges` in [0, 1],
+made binary where the relaxation does both. Targets (reserve, balancing charge, final SOC) are soft: `short` is what is
+missing [SOC], `deeper` by how much more is missing than a slot ago without the target having risen:
+
+    -soc - short <= -target            short[p] - short[p-1] - deeper <= rise of the target
+
+Missing costs little per hour, going deeper costs more than any price in sight: a plan does not sell its reserve, nor
+does it buy at a spike to refill it. No charging from the grid in slots whose price is not known yet.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from solvers.model.frame import Given, Linear, Model, Shape, Vectors, columns, rows
+from solvers.tiers import base_target, soc_targets
+
+
+def declare(m: Model, shape: Shape) -> None:
+    """Columns and rows of the battery."""
+    b = shape.battery
+    if b is None:
+        return
+    for name in ("charge_pv", "charge_ac", "discharge", "soc"):
+        columns(m, name, m.P)
+    per_kw = shape.dt_h / b.capacity_kwh
+    before = m.before
+
+    def into(p: int) -> Linear:
+        return m.charge_pv[p] + m.charge_ac[p]
+
+    rows(
+        m,
+        "soc_balance",
+        m.P,
+        body=lambda p: m.soc[p] - m.soc[before[p]] - per_kw * into(p) + per_kw * m.discharge[p],
+        equal=True,
+    )
+    if b.free:
+        columns(m, "charges", m.P)
+        rows(m, "may_charge", m.P, body=lambda p: into(p) - b.charge_kw * m.charges[p])
+        rows(m, "may_discharge", m.P, body=lambda p: m.discharge[p] + b.discharge_kw * m.charges[p])
+    else:
+        ratio = b.charge_kw / b.discharge_kw if b.discharge_kw > 0.0 else 0.0
+        rows(m, "one_way", m.P, body=lambda p: into(p) + ratio * m.discharge[p])
+    slope = taper_slope(shape)
+    if slope > 0.0:
+        rows(m, "taper", m.P, body=lambda p: into(p) + slope * m.soc[before[p]])
+    if b.targets:
+        columns(m, "short", m.P)
+        columns(m, "deeper", m.P)
+        rows(m, "target", m.P, body=lambda p: -1.0 * m.soc[p] - m.short[p])
+        rows(m, "depletion", m.P, body=lambda p: m.short[p] - m.short[before[p]] - m.deeper[p])
+
+
+def taper_slope(shape: Shape) -> float:
+    """Charging power lost per unit of SOC above the knee [kW]; 0 without taper."""
+    b = shape.battery
+    if b is None or b.taper_above_soc >= 1.0 or b.taper_end_share >= 1.0:
+        return 0.0
+    return b.charge_kw * (1.0 - b.taper_end_share) / (1.0 - b.taper_above_soc)
+
+
+def fill(v: Vectors, given: Given, shape: Shape) -> None:
+    """State, window, wear, targets and end value of one problem."""
+    p, b = given.problem, given.problem.battery
+    if b is None or shape.battery is None:
+        return
+    v.fix("soc", b.soc)
+    v.put(v.lower, "soc", min(b.soc_min, b.soc))
+    v.put(v.upper, "soc", max(b.soc_max, b.soc))
+    for name in ("charge_pv", "charge_ac"):
+        v.put(v.upper, name, b.charge_kw)
+    v.put(v.upper, "discharge", b.discharge_kw)
+    if b.composites:
+        v.put(v.upper, "charge_ac", np.where(given.known, b.charge_kw, 0.0))
+        v.put(v.rhs, "one_way", b.charge_kw)
+    else:
+        v.put(v.upper, "charges", 1.0)
+        v.put(v.rhs, "may_discharge", b.discharge_kw)
+    v.put(v.cost, "discharge", b.wear_eur_per_kwh * p.dt_h)
+    slope = taper_slope(shape)
+    if slope > 0.0:
+        v.put(v.rhs, "taper", b.charge_kw + slope * b.taper_above_soc)
+    _fill_targets(v, given)
+    worth = given.tiers.soc_end_eur_per_kwh * b.capacity_kwh
+    v.cost["soc"][v.ring.slots[-1]] -= worth
+    v.offset_eur += worth * b.soc_min
+
+
+def _fill_targets(v: Vectors, given: Given) -> None:
+    b, targets = given.problem.battery, soc_targets(given.problem, given.tiers)
+    if b is None or targets is None:
+        return
+    soc = np.array([t.soc for t in targets])
+    first = base_target(given.problem)
+    v.fix("short", max(0.0, first - b.soc))
+    v.put(v.cost, "short", np.array([t.miss_eur_per_kwh for t in targets]) * b.capacity_kwh)
+    v.put(v.cost, "deeper", given.tiers.reserve_depletion_eur_per_kwh * b.capacity_kwh)
+    v.put(v.rhs, "target", -soc)
+    v.put(v.rhs, "depletion", np.maximum(0.0, np.diff(soc, prepend=first)))

@@ -1,0 +1,270 @@
+"""One Pyomo model kept in one HiGHS instance: compiled once, then only vectors move.
+
+Pyomo's standard-form compiler turns the assembled model into its matrix; after that a new problem means new bounds,
+right-hand sides and costs, handed over as whole vectors, and a warm start from the basis that the instance still has.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import highspy
+import numpy as np
+from highspy import HighsModelStatus as Status
+from numpy.typing import NDArray
+from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
+
+from solvers.model.assembly import DIRECTIONS, Layout, assemble, fill
+from solvers.model.frame import Array, Ring, Shape, Vectors
+from solvers.problem import PlanProblem
+
+_BOTH_KW = 1e-6  # less than this in both directions at once is rounding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """When to stop. Simulations give no time limit, so that a run depends on its seed alone."""
+
+    time_s: float = np.inf
+    simplex_iterations: int = 2_000_000
+    nodes: int = 200_000
+    gap_abs_eur: float = 1e-6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Solution:
+    """What HiGHS left, in order of time: columns by name with shape (steps,) or (rooms, steps)."""
+
+    status: Status
+    values: Mapping[str, Array]  # empty unless a feasible point was left
+    objective_eur: float
+    bound_eur: float
+    soc_dual_eur: Array  # what one more unit of SOC at the end of each slot saves
+    iterations: int
+    update_s: float
+    solve_s: float
+
+    @property
+    def usable(self) -> bool:
+        return bool(self.values)
+
+
+class Compiled:
+    """The matrix of a shape, in the order of its layout."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.model = assemble(shape)
+        self.layout = Layout.of(self.model)
+        order = [v[i] for name in self.layout.columns for v in (self.model.component(name),) for i in v]
+        form = LinearStandardFormCompiler().write(self.model, mixed_form=True, column_order=order)
+        at = {id(v): i for i, v in enumerate(order)}
+        place = np.array([at[id(v)] for v in form.columns], dtype=np.int32)
+        self.rows = len(form.rows)
+        self.columns = len(order)
+        coo = form.A.tocoo()
+        self.coo = (coo.row.astype(np.int32), place[coo.col], coo.data)
+        # One row per constraint, in order of declaration: the layout's names index them.
+        self.equal = np.array([kind == 0 for _, kind in form.rows])
+        expected = sum(int(np.prod(s)) for s in self.layout.rows.values())
+        assert self.rows == expected, f"{self.rows} compiled rows, {expected} declared"
+
+    def flat(self, table: Mapping[str, Array], names: Mapping[str, tuple[int, ...]]) -> Array:
+        return np.concatenate([table[name].ravel() for name in names])
+
+
+class KeptModel:
+    """The model of one shape and its solver instance.
+
+    Parameters
+    ----------
+    shape : Shape
+        What the matrix is made of.
+    """
+
+    def __init__(self, shape: Shape) -> None:
+        started = time.perf_counter()
+        self.shape = shape
+        self.ring = Ring(shape.steps)
+        self._start: float | None = None
+        self._compiled = Compiled(shape)
+        self._highs = new_highs()
+        self._loaded = False
+        self._integral: NDArray[np.int32] = np.array([], dtype=np.int32)
+        self.build_s = time.perf_counter() - started
+
+    def solve(self, problem: PlanProblem, limits: Limits) -> Solution:
+        """Solves one problem of this shape, from wherever the last one ended."""
+        started = time.perf_counter()
+        self._turn(problem)
+        vectors = fill(problem, self.shape, self._compiled.layout, self.ring)
+        self._push(vectors)
+        self._limit(limits)
+        updated = time.perf_counter()
+        solution = self._run(vectors, updated - started)
+        if solution.usable and self.shape.directions is not None:
+            solution = self._separate(vectors, solution, limits)
+        return solution
+
+    def _turn(self, problem: PlanProblem) -> None:
+        """Moves the holder by the slots that went by since the last problem, so that the basis still fits."""
+        at = problem.start.timestamp() / (problem.dt_h * 3600.0)
+        if self._start is not None:
+            self.ring.advance(round(at - self._start))
+        self._start = at
+
+    def _push(self, v: Vectors) -> None:
+        c = self._compiled
+        cost, lower, upper, row_lower, row_upper = vectors = flat_vectors(c, v)
+        if not self._loaded:
+            load(self._highs, c, vectors)
+            self._loaded = True
+            return
+        columns, rows = np.arange(c.columns, dtype=np.int32), np.arange(c.rows, dtype=np.int32)
+        self._highs.changeColsCost(c.columns, columns, cost)
+        self._highs.changeColsBounds(c.columns, columns, lower, upper)
+        self._highs.changeRowsBounds(c.rows, rows, row_lower, row_upper)
+
+    def _limit(self, limits: Limits) -> None:
+        h = self._highs
+        h.setOptionValue("time_limit", h.getRunTime() + float(limits.time_s))  # its clock runs on over solves
+        h.setOptionValue("simplex_iteration_limit", int(limits.simplex_iterations))
+        h.setOptionValue("mip_max_nodes", int(limits.nodes))
+        h.setOptionValue("mip_abs_gap", float(limits.gap_abs_eur))
+
+    def _run(self, v: Vectors, update_s: float) -> Solution:
+        started = time.perf_counter()
+        self._highs.run()
+        solved = time.perf_counter()
+        status, info = self._highs.getModelStatus(), self._highs.getInfo()
+        feasible = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
+        whole = status == Status.kOptimal
+        mip = len(self._integral) > 0
+        objective = info.objective_function_value + v.offset_eur
+        bound = info.mip_dual_bound + v.offset_eur if mip else (objective if whole else -np.inf)
+        values: dict[str, Array] = {}
+        duals = np.zeros(self.shape.steps)
+        if feasible and (whole or mip):
+            solution = self._highs.getSolution()
+            values = self._unpack(np.array(solution.col_value), self._compiled.layout.columns)
+            if not mip and self.shape.battery is not None:
+                duals = -self._unpack(np.array(solution.row_dual), self._compiled.layout.rows)["soc_balance"]
+        return Solution(
+            status=status,
+            values=values,
+            objective_eur=objective,
+            bound_eur=bound,
+            soc_dual_eur=duals,
+            iterations=int(info.simplex_iteration_count),
+            update_s=update_s,
+            solve_s=solved - started,
+        )
+
+    def _unpack(self, flat: Array, names: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
+        out, at, slots = {}, 0, self.ring.slots
+        for name, size in names.items():
+            n = int(np.prod(size))
+            out[name] = flat[at : at + n].reshape(size)[..., slots]
+            at += n
+        return out
+
+    def _separate(self, v: Vectors, relaxed: Solution, limits: Limits) -> Solution:
+        """Makes directions binary at the slots that use both, until none does. The LP stays the bound's floor."""
+        best, chosen = relaxed, {name: np.zeros(self.shape.steps, dtype=bool) for name in DIRECTIONS}
+        while best.usable:
+            fresh = {name: both_ways(best.values, name) & ~chosen[name] for name in DIRECTIONS}
+            if not any(f.any() for f in fresh.values()):
+                break
+            for name in DIRECTIONS:
+                chosen[name] |= fresh[name]
+            self._make_integral(chosen)
+            try:
+                again = self._run(v, best.update_s)
+            finally:
+                self._make_integral({})
+            again = _joined(best, again)
+            if not again.usable:
+                return again
+            best = again
+        return best
+
+    def _make_integral(self, chosen: Mapping[str, NDArray[np.bool_]]) -> None:
+        kind = highspy.HighsVarType
+        if len(self._integral):
+            self._highs.changeColsIntegrality(
+                len(self._integral), self._integral, np.full(len(self._integral), kind.kContinuous)
+            )
+        wanted: list[int] = []
+        at = 0
+        for name, size in self._compiled.layout.columns.items():
+            if name in chosen:
+                wanted += [at + int(p) for p in self.ring.slots[chosen[name]]]
+            at += int(np.prod(size))
+        self._integral = np.array(wanted, dtype=np.int32)
+        if wanted:
+            self._highs.changeColsIntegrality(len(wanted), self._integral, np.full(len(wanted), kind.kInteger))
+
+
+def both_ways(values: Mapping[str, Array], name: str) -> NDArray[np.bool_]:
+    """Slots where both directions of a pair carry power."""
+    one, other = DIRECTIONS[name]
+    if one[0] not in values:
+        return np.zeros(0, dtype=bool)
+    total = sum(values[n] for n in one)
+    return np.asarray(np.minimum(total, values[other]) > _BOTH_KW)
+
+
+def _joined(before: Solution, after: Solution) -> Solution:
+    """A later run of the same problem: its answer, times added up, and the duals of the relaxation."""
+    return Solution(
+        status=after.status,
+        values=after.values,
+        objective_eur=after.objective_eur,
+        bound_eur=max(before.bound_eur, after.bound_eur),
+        soc_dual_eur=before.soc_dual_eur,
+        iterations=before.iterations + after.iterations,
+        update_s=before.update_s,
+        solve_s=before.solve_s + after.solve_s,
+    )
+
+
+def flat_vectors(c: Compiled, v: Vectors) -> tuple[Array, Array, Array, Array, Array]:
+    """Costs, column bounds and row bounds in matrix order; rows at the holder are free."""
+    lower, upper = c.flat(v.lower, c.layout.columns), c.flat(v.upper, c.layout.columns)
+    cost = c.flat(v.cost, c.layout.columns)
+    row_upper = c.flat(v.rhs, c.layout.rows)
+    row_lower = np.where(c.equal, row_upper, -np.inf)
+    at = 0
+    for size in c.layout.rows.values():
+        width = size[-1]
+        for first in range(at + v.ring.holder, at + int(np.prod(size)), width):
+            row_lower[first], row_upper[first] = -np.inf, np.inf
+        at += int(np.prod(size))
+    return cost, lower, upper, row_lower, row_upper
+
+
+def new_highs() -> highspy.Highs:
+    """A quiet, single-threaded, deterministic instance."""
+    h = highspy.Highs()
+    h.setOptionValue("output_flag", False)
+    h.setOptionValue("threads", 1)
+    h.setOptionValue("random_seed", 1)
+    h.setOptionValue("presolve", "off")  # the warm start needs the model as it is, and the model has little to remove
+    h.setOptionValue("mip_rel_gap", 0.0)
+    return h
+
+
+def load(h: highspy.Highs, c: Compiled, vectors: tuple[Array, Array, Array, Array, Array]) -> None:
+    """Hands a compiled model with its vectors (cost, column bounds, row bounds) to an instance."""
+    from scipy.sparse import csc_array
+
+    row, col, data = c.coo
+    matrix = csc_array((data, (row, col)), shape=(c.rows, c.columns))
+    matrix.sort_indices()
+    lp = highspy.HighsLp()
+    lp.num_col_, lp.num_row_ = c.columns, c.rows
+    lp.col_cost_, lp.col_lower_, lp.col_upper_, lp.row_lower_, lp.row_upper_ = vectors
+    lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+    lp.a_matrix_.start_, lp.a_matrix_.index_, lp.a_matrix_.value_ = matrix.indptr, matrix.indices, matrix.data
+    h.passModel(lp)

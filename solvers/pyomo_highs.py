@@ -1,0 +1,134 @@
+"""The planner: one Pyomo model per shape, kept in HiGHS, then the exact choice of composites."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from highspy import HighsModelStatus as Status
+
+from models.errors import PemsError
+from solvers.composites import choose_modes, export_limits
+from solvers.finish import Verdict, failed, finish, free_modes
+from solvers.free import free_trajectory
+from solvers.model.frame import Array, shape_of
+from solvers.model.kept import KeptModel, Limits, Solution
+from solvers.problem import PlanProblem
+from solvers.result import PlanResult, Stop, Timings
+from solvers.validate import validate
+
+_KEPT_SHAPES = 4
+_CASE_GAP_SHARE = 1e-5  # of the money at stake: what a planning case may be away from its exact optimum
+
+STOPS = {
+    Status.kOptimal: Stop.CONVERGED,
+    Status.kTimeLimit: Stop.TIME_LIMIT,
+    Status.kIterationLimit: Stop.NODE_LIMIT,
+    Status.kSolutionLimit: Stop.NODE_LIMIT,
+}
+
+
+class PyomoHighs:
+    """Plans with kept models; the first plan of a shape builds one (about a second for 17 rooms over 48 h).
+
+    Parameters
+    ----------
+    simplex_iterations, nodes : int
+        Limits that do not depend on the machine, for runs that must be a function of their seed.
+    """
+
+    name = "pyomo_highs"
+
+    def __init__(self, *, simplex_iterations: int = 2_000_000, nodes: int = 200_000) -> None:
+        self._iterations, self._nodes = simplex_iterations, nodes
+        self._kept: OrderedDict[object, KeptModel] = OrderedDict()
+
+    def solve(self, problem: PlanProblem, *, time_limit_s: float) -> PlanResult:
+        """Plans one horizon.
+
+        Parameters
+        ----------
+        problem : PlanProblem
+            The house, its state, forecasts and prices.
+        time_limit_s : float
+            For HiGHS; `math.inf` in simulations.
+
+        Returns
+        -------
+        PlanResult
+            `FAILED` with one line of reason where there is no plan.
+        """
+        started = time.perf_counter()
+        try:
+            validate(problem)
+        except PemsError as error:
+            return failed(problem, self.name, Stop.NOT_STARTED, str(error))
+        model, build_s = self._model(problem)
+        solution = model.solve(problem, self._limits(problem, time_limit_s))
+        stop = STOPS.get(solution.status, Stop.ERROR)
+        if not solution.usable:
+            self._kept.pop(model.shape, None)  # start afresh: a basis that led here is no help
+            return failed(problem, self.name, stop, f"HiGHS stopped: {solution.status.name[1:]}")
+        solved = time.perf_counter()
+        result = result_of(problem, solution, self.name, stop)
+        done = time.perf_counter()
+        timings = Timings(
+            build_s=build_s,
+            update_s=solution.update_s,
+            solve_s=solution.solve_s,
+            extract_s=done - solved,
+            wall_s=done - started,
+        )
+        return replace(result, timings=timings)
+
+    def _model(self, problem: PlanProblem) -> tuple[KeptModel, float]:
+        shape = shape_of(problem)
+        model = self._kept.get(shape)
+        if model is not None:
+            self._kept.move_to_end(shape)
+            return model, 0.0
+        while len(self._kept) >= _KEPT_SHAPES:
+            self._kept.popitem(last=False)
+        model = self._kept[shape] = KeptModel(shape)
+        return model, model.build_s
+
+    def _limits(self, problem: PlanProblem, time_limit_s: float) -> Limits:
+        money = problem.dt_h * sum(
+            max(abs(i), abs(e)) * (load + pv)
+            for i, e, load, pv in zip(
+                problem.price_import, problem.price_export, problem.load_kw, problem.pv_kw, strict=True
+            )
+        )
+        return Limits(
+            time_s=time_limit_s,
+            simplex_iterations=self._iterations,
+            nodes=self._nodes,
+            gap_abs_eur=max(1e-6, _CASE_GAP_SHARE * 0.1 * money),
+        )
+
+
+def result_of(problem: PlanProblem, solution: Solution, maker: str, stop: Stop) -> PlanResult:
+    """Turns a solution of the relaxation into a plan that the inverter executes (or free flows, in planning cases)."""
+    duty = _duty(problem, solution.values)
+    rows = [tuple(row) for row in duty.tolist()]
+    b = problem.battery
+    free = b is not None and not b.composites
+    marginal = () if b is None else tuple((solution.soc_dual_eur / b.capacity_kwh).tolist())
+    return finish(
+        problem,
+        Verdict(maker=maker, stop=stop, bound_eur=solution.bound_eur, marginal_eur_per_kwh=marginal),
+        modes=free_modes(problem) if free else choose_modes(problem, duty),
+        export_limit_kw=export_limits(problem),
+        duty=rows,
+        trajectory=free_trajectory(problem, solution.values, rows) if free else None,
+    )
+
+
+def _duty(problem: PlanProblem, values: Mapping[str, Array]) -> Array:
+    """Duties within 0 .. 1, rounding of the simplex method removed."""
+    if not problem.rooms:
+        return np.zeros((0, problem.steps))
+    return np.asarray(np.clip(np.round(values["duty"], 9), 0.0, 1.0))
