@@ -134,8 +134,9 @@ class RecordedLoad:
         end = min(floor_slot(now), self._end)
         return self.measured(max(floor_slot(now - timedelta(days=days)), self._start), end)
 
-    def known(self, now: datetime, steps: int) -> None:
-        """Nothing is known of the load to come."""
+    def known(self, now: datetime, steps: int) -> MeasuredSeries | None:
+        """None: nothing is known of the load to come."""
+        return None
 
     def measured(self, start: datetime, end: datetime) -> MeasuredSeries:
         """What the meter sees in `[start, end)`; empty if that is nothing."""

@@ -47,15 +47,8 @@ def forecast(request: ForecastRequest) -> HouseForecast:
     """
     target = _target(request)
     work = _working_grid(target, request.weather.dt_s)
-    weather, persisted = _weather(request.weather, work)
-    asked = Grid(target.start, work.dt_s, round(target.steps * target.dt_s / work.dt_s))
-    holes = int(np.sum(persisted[-asked.steps :]))
-    if (asked.steps - holes) * work.dt_s < min(_MIN_WEATHER_H * 3600.0, 0.5 * asked.steps * work.dt_s):
-        raise DataError(
-            f"the weather forecast of {request.weather.issued.isoformat()} knows {asked.steps - holes} of "
-            f"{asked.steps} slots from {target.start.isoformat()}",
-            hint="a day is needed, or half of a shorter horizon: get a longer or newer forecast",
-        )
+    weather, persisted = _weather(request.weather, work, asked=round(target.steps * target.dt_s / work.dt_s))
+    holes = int(np.sum(resample(persisted.astype(np.float64), work, target) > 0.0))
     sun = sun_over(work, request.house.site)
     arrays = [array_dc_kw(array, weather, sun) for array in request.house.arrays]
     factor, pv_note = _pv_factor(request, arrays, persisted, work)
@@ -101,8 +94,37 @@ def _working_grid(target: Grid, weather_dt_s: float) -> Grid:
     return Grid(target.start, dt_s, round(target.steps * target.dt_s / dt_s)).reaching(target.start - _PV_RECENT)
 
 
-def _weather(forecast: WeatherForecast, work: Grid) -> tuple[Weather, NDArray[np.bool_]]:
-    """The forecast on the working grid without holes, and which slots were unknown."""
+def _weather(forecast: WeatherForecast, work: Grid, *, asked: int) -> tuple[Weather, NDArray[np.bool_]]:
+    """The forecast on the working grid without holes, and which slots were unknown; its last `asked` slots matter."""
+    have, series = _checked(forecast)
+    moved = _together(series, have, work)
+    unknown: NDArray[np.bool_] = np.any(np.isnan(list(moved.values())), axis=0)
+    known = asked - int(np.sum(unknown[-asked:]))
+    if known * work.dt_s < min(_MIN_WEATHER_H * 3600.0, 0.5 * asked * work.dt_s):
+        raise DataError(
+            f"the weather forecast of {forecast.issued.isoformat()} knows {known} of {asked} slots that are asked for",
+            hint="a day is needed, or half of a shorter horizon: get a longer or newer forecast",
+        )
+    left = unknown.copy()
+    for days in _PERSIST_DAYS:
+        if not left.any():
+            break
+        like = _together(series, have, Grid(work.start + timedelta(days=days), work.dt_s, work.steps))
+        use = left & ~np.any(np.isnan(list(like.values())), axis=0)
+        for name, values in moved.items():
+            values[use] = like[name][use]
+        left &= ~use
+    if left[-asked:].any():  # before, only the correction of PV by the last hours would have used it
+        at = work.start + timedelta(seconds=work.dt_s * (work.steps - asked + int(np.argmax(left[-asked:]))))
+        raise DataError(
+            f"the weather forecast of {forecast.issued.isoformat()} knows nothing of {at:%H:%M} UTC on any day",
+            hint="get a longer or newer forecast",
+        )
+    return Weather(**moved), unknown
+
+
+def _checked(forecast: WeatherForecast) -> tuple[Grid, dict[str, Array]]:
+    """The series of a forecast by name, each as long as the others and in its unit; NaN is unknown."""
     steps = len(forecast.temp_c)
     have = Grid(forecast.start, forecast.dt_s, steps)
     series: dict[str, Array] = {}
@@ -120,24 +142,7 @@ def _weather(forecast: WeatherForecast, work: Grid) -> tuple[Weather, NDArray[np
                 hint="check the units: degC, W/m2, m/s",
             )
         series[name] = values
-    moved = _together(series, have, work)
-    unknown = np.any(np.isnan(list(moved.values())), axis=0)
-    left = unknown.copy()
-    for days in _PERSIST_DAYS:
-        if not left.any():
-            break
-        like = _together(series, have, Grid(work.start + timedelta(days=days), work.dt_s, work.steps))
-        use = left & ~np.any(np.isnan(list(like.values())), axis=0)
-        for name, values in moved.items():
-            values[use] = like[name][use]
-        left &= ~use
-    if left.any():
-        raise DataError(
-            f"the weather forecast of {forecast.issued.isoformat()} knows nothing near "
-            f"{(work.start + timedelta(seconds=work.dt_s * int(np.argmax(left)))).isoformat()}",
-            hint="get a newer forecast",
-        )
-    return Weather(**moved), unknown
+    return have, series
 
 
 def _together(series: dict[str, Array], have: Grid, to: Grid) -> dict[str, Array]:

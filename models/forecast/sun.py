@@ -43,7 +43,7 @@ def _day(
     middle = day * _DAY_S + dt_s * (np.arange(round(_DAY_S / dt_s)) + 0.5)
     times = pd.DatetimeIndex((middle * 1e9).astype("int64"), tz="UTC")
     position = pvlib.solarposition.get_solarposition(times, latitude_deg, longitude_deg, altitude=altitude_m)
-    extra = pvlib.irradiance.get_extra_radiation(times)
+    extra = pvlib.irradiance.get_extra_radiation(times.day_of_year.to_numpy())
     return (
         position["apparent_zenith"].to_numpy(dtype=np.float64),
         position["azimuth"].to_numpy(dtype=np.float64),

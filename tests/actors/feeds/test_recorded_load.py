@@ -115,7 +115,7 @@ def test_the_twin_gets_weather_and_load_on_one_grid(load: RecordedLoad, weather:
     world = load_world_series(weather.table, load)
     assert world["start"] == datetime(2021, 1, 1, tzinfo=UTC)
     assert world["dt_s"] == 900.0
-    assert {len(world[k]) for k in ("temp_c", "ghi", "dhi", "dni", "wind", "load_kw")} == {35040}  # type: ignore[literal-required]
+    assert {len(world[k]) for k in ("temp_c", "ghi", "dhi", "dni", "wind", "load_kw")} == {35040}
     at = datetime(2021, 6, 1, 11, tzinfo=UTC)
     cut = load_world_series(WEATHER, load, start=at, end=at + timedelta(days=2))
     assert (cut["start"], len(cut["ghi"])) == (at, 192)

@@ -17,8 +17,8 @@ from models.types.slots import day_slots, local_midnight
 from tests.actors.feeds.conftest import BERLIN, PRICES
 
 
-def local(*at: int) -> datetime:
-    return datetime(*at, tzinfo=BERLIN).astimezone(UTC)
+def local(year: int, month: int, day: int, hour: int, minute: int = 0) -> datetime:
+    return datetime(year, month, day, hour, minute, tzinfo=BERLIN).astimezone(UTC)
 
 
 CLOCK_CHANGES = [date(2021, 3, 27), date(2021, 3, 28), date(2021, 10, 30), date(2021, 10, 31)]
