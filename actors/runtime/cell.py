@@ -149,6 +149,8 @@ class Cell:
 
     def halt(self, incarnation: int, reason: str, *, final: bool = False, failed: bool = False) -> None:
         """Have that incarnation end in order, before whatever waits in its mailbox."""
+        if incarnation != self.incarnation:
+            return  # an order for a life that has ended must not put its successor under a time limit
         if self.halt_since is None:
             self.halt_since = self._monotonic()
         self._order(Halt(incarnation, reason, final, failed))

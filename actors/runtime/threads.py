@@ -178,9 +178,8 @@ class PykkaRuntime(Runtime):
         self._released.set()
         for cell in self.cells.values():
             cell.close("stopped", "stopped")
-        threads = list(self._threads.values())
-        for ref in threads:
-            ref.tell(_stop_message())
+        for ref in list(self._threads.values()):
+            ref.stop(block=False)
         return clean
 
     def settle(self, timeout_s: float = 5.0) -> bool:
@@ -238,9 +237,3 @@ class PykkaRuntime(Runtime):
         assert ask.done is not None
         if not ask.done.acquire(timeout=timeout_s / speed_of(self.clock)) and not self.asks.end(ask, "timeout"):
             ask.done.acquire()  # the end came between: it is being written down
-
-
-def _stop_message() -> object:
-    from pykka.messages import _ActorStop
-
-    return _ActorStop()

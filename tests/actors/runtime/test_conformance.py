@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -231,7 +232,9 @@ def test_three_abandoned_threads_escalate(world: World) -> None:
     assert "too many abandoned threads" in world.escalations[0]
 
 
-@pytest.mark.parametrize(("restart", "state"), [("permanent", "running"), ("transient", "stopped"), ("temporary", "stopped")])
+@pytest.mark.parametrize(
+    ("restart", "state"), [("permanent", "running"), ("transient", "stopped"), ("temporary", "stopped")]
+)
 def test_a_child_that_stops_itself_is_restarted_only_if_permanent(world: World, restart: str, state: str) -> None:
     world.start(world.child("a", restart=restart))
     world.do("/s/a", lambda a: a.ctx.stop_self("done"))
@@ -239,7 +242,9 @@ def test_a_child_that_stops_itself_is_restarted_only_if_permanent(world: World, 
     assert world.of(Stopped)[0] == Stopped("/s/a", 1, "done")
 
 
-@pytest.mark.parametrize(("restart", "state"), [("permanent", "running"), ("transient", "running"), ("temporary", "stopped")])
+@pytest.mark.parametrize(
+    ("restart", "state"), [("permanent", "running"), ("transient", "running"), ("temporary", "stopped")]
+)
 def test_a_child_that_fails_is_restarted_unless_temporary(world: World, restart: str, state: str) -> None:
     world.start(world.child("a", restart=restart))
     world.raises("/s/a", ValueError())
@@ -351,15 +356,14 @@ def test_the_first_restart_comes_at_once_then_backoff_doubles_with_jitter(world:
     times: list[float] = []
     world.runtime.listen(lambda _: times.append(world.clock.monotonic()), Failed)
     world.raises("/s/a", ValueError())
-    world.wait(400)
-    gaps = [b - a for a, b in zip(times[1:], times[2:], strict=False)]
+    world.wait(300)
     assert times[0] == times[1] == 0.0, "the second life began, and failed, at once"
     wanted = [0.5, 1, 2, 4, 8, 16, 32, 60, 60]
-    for gap, want in zip(gaps, wanted, strict=False):
-        assert want * 0.8 <= gap <= min(want * 1.2, 60.0) or gap == pytest.approx(want, rel=0.2)
-    assert len(gaps) >= 8
-    assert max(gaps) <= 60.0
-    assert any(gap != want for gap, want in zip(gaps, wanted, strict=False)), "there is jitter"
+    gaps = [b - a for a, b in itertools.pairwise(times[1:])][: len(wanted)]
+    assert len(gaps) == len(wanted)
+    for gap, want in zip(gaps, wanted, strict=True):
+        assert want * 0.8 - 1e-9 <= gap <= min(want * 1.2, 60.0) + 1e-9
+    assert all(gap != want for gap, want in zip(gaps[:7], wanted, strict=False)), "there is jitter"
 
 
 def test_backoff_is_forgotten_after_ten_healthy_minutes(world: World) -> None:
@@ -477,7 +481,7 @@ def test_escalation_under_the_root_ends_the_process_and_leaves_that_subtree_down
     world.raises("/s/a", ValueError("core is broken"))
     (reason,) = world.escalations
     assert reason.startswith("/s gave up: /s/a") and "core is broken" in reason
-    world.wait(5000)
+    world.wait(1000)
     assert world.stats("/s/a").state == world.stats("/s/b").state == "stopped"
     assert world.state("/t/x") == ("running", 1)
     assert len(world.escalations) == 1
@@ -620,7 +624,8 @@ def test_messages_of_one_sender_keep_their_order_within_a_lane(world: World) -> 
     world.runtime.tell("/s/b", Do(send))
     world.settle()
     for sender in ("/s/a", "/s/b"):
-        assert [n for who, n in world.seen("/s/c") if who == sender] == list(range(500))  # type: ignore[misc]
+        sent = [message for message in world.seen("/s/c") if message[0] == sender]  # type: ignore[index]
+        assert sent == [(sender, n) for n in range(500)]
 
 
 def test_a_coalesced_message_replaces_the_waiting_one_in_its_place(world: World) -> None:
@@ -661,7 +666,12 @@ def test_a_full_user_lane_refuses_with_busy_and_never_grows(world: World) -> Non
 
 def test_a_refused_sender_outside_the_tree_finds_it_among_the_dead_letters(world: World) -> None:
     runtime = world.start(world.child("a", mailbox_bound=1))
-    _while_busy(world, "/s/a", lambda: [runtime.tell("/s/a", n) for n in range(3)] and None)
+
+    def fill() -> None:
+        for n in range(3):
+            runtime.tell("/s/a", n)
+
+    _while_busy(world, "/s/a", fill)
     assert [d.reason for d in runtime.dead_letters()] == ["user lane full"] * 2
 
 
@@ -960,7 +970,7 @@ def test_asking_from_outside_waits_for_the_reply(world: World) -> None:
     assert runtime.ask("/s/a", Do(lambda a: a.ctx.reply((a.ctx.asked, a.ctx.sender))), 5) == (True, None)
     with pytest.raises(AskDead, match="/nowhere cannot answer str: unknown path"):
         runtime.ask("/nowhere", "?", 5)
-    with pytest.raises(AskTimeout, match="/s/a did not answer str within 0.02 s"):
+    with pytest.raises(AskTimeout, match=r"/s/a did not answer str within 0\.02 s"):
         runtime.ask("/s/a", "silence", 0.02)
     with pytest.raises(AskDead, match="too hard"):
         runtime.ask("/s/a", Do(lambda a: a.ctx.fail("too hard")), 5)
@@ -1065,7 +1075,9 @@ def test_a_timer_gets_through_to_an_actor_with_a_full_user_lane(world: World) ->
     assert sorted(world.seen("/s/a"), key=str) == [0, 1, 2, "tick"]
 
 
-@pytest.mark.parametrize("call", [lambda c: c.after(-1, "x"), lambda c: c.every(0, "x"), lambda c: c.after(float("nan"), "x")])
+@pytest.mark.parametrize(
+    "call", [lambda c: c.after(-1, "x"), lambda c: c.every(0, "x"), lambda c: c.after(float("nan"), "x")]
+)
 def test_an_impossible_timer_is_an_error_of_who_sets_it(world: World, call: Callable[[Any], Any]) -> None:
     world.start(world.child("a"))
     world.do("/s/a", lambda a: call(a.ctx))
@@ -1227,8 +1239,8 @@ def test_counters_are_readable_without_asking_the_actor(world: World) -> None:
     runtime = world.start(world.child("a", handle_timeout_s=60.0), world.child("b"))
     world.tell("/s/a", 1, 2, 3)
     world.do("/s/a", lambda a: a.ctx.tell("/s/b", "x"))
-    runtime.tell("/s/a", Do(_hang))
-    runtime.tell("/s/a", "waits", lane=Lane.URGENT)
+    world.tell("/s/a", Do(_hang))
+    world.tell("/s/a", "waits", lane=Lane.URGENT)
     world.wait(5)
     stats = world.stats("/s/a")
     assert (stats.kind, stats.behaviour, stats.state) == ("actor", "Probe", "running")

@@ -162,6 +162,6 @@ class World:
         return [event for event in self.events if type(event) is kind]
 
     def end(self) -> None:
-        runtime = self.runtime
+        runtime = getattr(self, "runtime", None)
         if isinstance(runtime, PykkaRuntime):
             runtime.stop(0.5)
