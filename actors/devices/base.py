@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from actors.messages import Alarm, ApprovedSetpoint, LinkState, Permit, Proof, Refresh, Release, Released, Tick, WireWrite
-from actors.runtime import Behaviour, Lane
-from actors.runtime import ReplyToken
+from actors.runtime import Behaviour, Lane, ReplyToken
 from models.types.command import Level, Value
 from models.types.house import House
 from models.types.point import PointSpec
@@ -61,7 +60,8 @@ class DeviceActor(Behaviour):
         self.rejected = 0
         self._gate_epoch = (0, 0)
         self._permit: Permit | None = None
-        self._releasing: ReplyToken | None = None
+        self._releasing = False
+        self._asked_release: ReplyToken | None = None
         self._alarms: set[str] = set()
         self._forfeited: dict[str, str] = {}  # point -> request that failed three read-backs
 
@@ -98,7 +98,8 @@ class DeviceActor(Behaviour):
                 if up:
                     self.act()
             case Release():
-                self._releasing = self.ctx.reply_token()
+                self._releasing = True
+                self._asked_release = self.ctx.reply_token() if self.ctx.asked else None
                 self.orders.clear()
                 self.act()
                 self._say_released()
@@ -134,10 +135,10 @@ class DeviceActor(Behaviour):
         """(value, level, request id, cause) of a point right now, after permit, lease and expiry."""
         spec = self.points[name]
         order = self.orders.get(name)
-        if order is None or self._releasing is not None:
+        if order is None or self._releasing:
             return spec.default, Level.DEFAULT, "", "no order"
         setpoint = order.setpoint
-        if setpoint.level <= Level.SAFETY_TRIP:
+        if setpoint.level <= Level.SAFETY_TRIP:  # a trip needs no permit
             return setpoint.value, setpoint.level, setpoint.request_id, setpoint.cause
         at_s = self.ctx.clock.monotonic()
         if not self.permitted():
@@ -157,8 +158,9 @@ class DeviceActor(Behaviour):
         self.alarm(f"unconfirmed:{name}", f"{name} is not confirmed by the device: {reason}")
 
     def _say_released(self) -> None:
-        token = self._releasing
+        token = self._asked_release
         if token is not None and not self.unverified():
+            self._asked_release = None
             self.ctx.reply_to(token, Released(device=self.ctx.path, unverified=()))
 
     # --- what is published ------------------------------------------------------------------------------------------

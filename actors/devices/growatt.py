@@ -304,18 +304,20 @@ def _hhmm(minutes: int) -> str:
 
 
 def export_writes(limit_kw: float, contract_kw: float, rated_kw: float, live: Registers) -> list[Write]:
-    """What must be written so that the export limit holds; at the contract the limit is switched off if that is it."""
-    percent = round(min(max(limit_kw / rated_kw, 0.0), 1.0) * 1000) / 10
-    if limit_kw >= contract_kw and contract_kw >= rated_kw:
-        off = Write(register="export.flag", command="export/disable", body={"value": True})
-        return [off] if live.export_limited else []
-    writes = []
-    if abs(live.export_percent - percent) > 0.05:
-        body = {"id": EXPORT_LIMIT_REGISTER, "type": "16b", "registerType": "H", "value": round(percent * 10)}
-        writes.append(Write(register="export.value", command="modbus/set", body=body))
+    """What must be written so that the export limit holds.
+
+    `export/enable` switches the limit register on and sets it to 100 %; the value itself is holding register 123.
+    """
+    percent = round(min(limit_kw, contract_kw) / rated_kw * 1000) / 10
+    percent = min(max(percent, 0.0), 100.0)
     if not live.export_limited:
-        writes.append(Write(register="export.flag", command="export/enable", body={"value": True}))
-    return writes
+        if percent >= 100.0:
+            return []
+        return [Write(register="export.flag", command="export/enable", body={"value": True})]
+    if abs(live.export_percent - percent) <= 0.05:
+        return []
+    body = {"id": EXPORT_LIMIT_REGISTER, "type": "16b", "registerType": "H", "value": round(percent * 10)}
+    return [Write(register="export.value", command="modbus/set", body=body)]
 
 
 def assume(live: Registers, write: Write) -> Registers:
@@ -334,7 +336,7 @@ def assume(live: Registers, write: Write) -> Registers:
         case "gridfirst.rate":
             return replace(live, grid_rate=_int(value))
         case "export.flag":
-            return replace(live, export_limited=write.command.endswith("enable"))
+            return replace(live, export_limited=True, export_percent=100.0)
         case "export.value":
             return replace(live, export_percent=_int(value) / 10)
     group, _, index = write.register.partition(".slot")

@@ -19,7 +19,7 @@ from actors.gate.decision import (
 )
 from actors.gate.freshness import Freshness
 from actors.messages import ApprovedSetpoint, Latched, Permit, PricesKnown, Refresh, Tick, Wear
-from actors.runtime import Behaviour, Lane
+from actors.runtime import Behaviour, Lane, Started
 from models.types.command import Level, Outcome, Relinquish, Request, Value, Verdict
 from models.types.house import House
 from models.types.mode import InverterMode
@@ -83,6 +83,7 @@ class Gate(Behaviour):
         ctx.subscribe(RoomsReading, coalesce=lambda _: "rooms")
         ctx.subscribe(PricesKnown, coalesce=lambda _: "prices")
         ctx.subscribe(Wear, coalesce=lambda w: w.points)
+        ctx.subscribe(Started)
         ctx.every(self._settings.tick_s, Tick(name="settle"), name="settle")
         ctx.every(self._settings.refresh_s, Tick(name="refresh"), name="refresh")
         for point in self._points.values():  # cold: whatever a former life approved is taken back
@@ -112,6 +113,8 @@ class Gate(Behaviour):
                 self._see_rooms(message)
             case PricesKnown():
                 self._prices = message
+            case Started(path=path):
+                self._tell_again(path)
             case Wear():
                 for name in message.points:
                     if name in self._points:
@@ -165,6 +168,8 @@ class Gate(Behaviour):
         if point is not None:
             point.verdicts.append(verdict)
         self.ctx.publish(verdict)
+        if self.ctx.asked:
+            self.ctx.reply(verdict)
 
     def _latch(self, latched: Latched) -> None:
         latches: dict[str, Latch] = {}
@@ -306,6 +311,12 @@ class Gate(Behaviour):
             ),
             lane=Lane.URGENT if decision.level <= Level.GRID_OPERATOR else Lane.USER,
         )
+
+    def _tell_again(self, device: str) -> None:
+        """A device's new life knows no orders: what stands is told again."""
+        for point in self._points.values():
+            if point.spec.device == device and point.output is not None:
+                self._approve(point, point.output)
 
     def _refresh(self) -> None:
         wanted: dict[str, list[str]] = {}

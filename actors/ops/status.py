@@ -1,0 +1,209 @@
+"""What the house looks like now, for people: readings, plan, alarms, and what it cost so far against plain rules."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from actors.messages import Alarm, LinkState, PlanFailed, PlanReady, PricesKnown, Proof, Tick
+from actors.runtime import Behaviour, Restarted
+from models.physics.tariff import export_price, import_price
+from models.types.forecast import PriceSeries
+from models.types.house import House
+from models.types.reading import InverterReading, RoomsReading
+from models.types.slots import floor_slot
+from models.types.twin_wire import TwinOutput
+
+SLOT_H = 0.25
+
+
+@dataclass(slots=True)
+class _Account:
+    """Money of one meter, on quarter-hour means as the market settles it."""
+
+    eur: float = 0.0
+    at_start: tuple[float, float] | None = None  # import, export [kWh] when the running slot began
+
+    def settle(self, now_kwh: tuple[float, float], buy: float, sell: float) -> None:
+        """The slot is over."""
+        if self.at_start is not None:
+            net_kwh = (now_kwh[0] - self.at_start[0]) - (now_kwh[1] - self.at_start[1])
+            self.eur += net_kwh * (buy if net_kwh > 0 else sell)
+        self.at_start = now_kwh
+
+
+class Status(Behaviour):
+    """Listens and remembers; says nothing.
+
+    Handles  readings, prices, plans, alarms, proofs, the twin's meters
+    Sends    nothing
+    Fails    on bugs only
+    """
+
+    def __init__(self, house: House) -> None:
+        self._house, self._zone = house, ZoneInfo(house.site.timezone)
+        self._inverter: InverterReading | None = None
+        self._rooms: RoomsReading | None = None
+        self._prices: PriceSeries | None = None
+        self._plan: PlanReady | None = None
+        self._trouble = ""
+        self._link: LinkState | None = None
+        self._alarms: dict[str, Alarm] = {}
+        self._proofs: deque[Proof] = deque(maxlen=20)
+        self._restarts: deque[str] = deque(maxlen=20)
+        self._accounts = {"pems": _Account(), "rules": _Account()}
+        self._slot: datetime | None = None
+        self._latest: TwinOutput | None = None
+        self._plans = 0
+        self._plan_s: float | None = None
+
+    def on_start(self) -> None:
+        ctx = self.ctx
+        ctx.subscribe(InverterReading, coalesce=lambda _: "inverter")
+        ctx.subscribe(RoomsReading, coalesce=lambda _: "rooms")
+        ctx.subscribe(PricesKnown, coalesce=lambda _: "prices")
+        ctx.subscribe(TwinOutput, coalesce=lambda _: "meters")
+        ctx.subscribe(PlanReady, PlanFailed, LinkState, Alarm, Proof, Restarted)
+        ctx.every(1.0, Tick(name="slot"), name="slot")
+
+    def handle(self, message: object) -> None:
+        match message:
+            case InverterReading():
+                self._inverter = message
+            case RoomsReading():
+                self._rooms = message
+            case PricesKnown(prices=prices):
+                self._prices = prices
+            case TwinOutput():
+                self._latest = message
+                self._account(message)
+            case PlanReady():
+                self._plan, self._trouble, self._plan_s = message, "", message.took_s
+                self._plans += 1
+            case PlanFailed(reason=reason):
+                self._trouble = reason
+            case LinkState():
+                self._link = message
+            case Alarm(name=name, active=active):
+                if active:
+                    self._alarms[name] = message
+                else:
+                    self._alarms.pop(name, None)
+            case Proof():
+                self._proofs.append(message)
+            case Restarted(path=path):
+                self._restarts.append(path)
+            case Tick():
+                pass
+            case _:
+                super().handle(message)
+
+    def _account(self, output: TwinOutput) -> None:
+        """Settle both meters when a quarter hour is over."""
+        if output.import_kwh is None or output.export_kwh is None:
+            return
+        slot = floor_slot(output.until)
+        if slot == self._slot:
+            return
+        over, self._slot = self._slot, slot
+        buy, sell = self._prices_at(slot - timedelta(hours=SLOT_H) if over is None else over)
+        for account, kwh in zip(self._accounts.values(), _meters(output), strict=True):
+            if buy is None or sell is None:
+                account.at_start = kwh  # unknown price: the slot is not priced for either
+            else:
+                account.settle(kwh, buy, sell)
+
+    def _prices_at(self, at: datetime) -> tuple[float | None, float | None]:
+        spot = None if self._prices is None else self._prices.at(at)
+        tariff = self._house.tariff
+        return import_price(spot, at.astimezone(self._zone).hour, tariff), export_price(spot, tariff)
+
+    def snapshot(self) -> dict[str, object]:
+        now = self.ctx.clock.now()
+        buy, sell = self._prices_at(now)
+        reading = self._inverter
+        return {
+            "house_time": now.isoformat(),
+            "local_time": now.astimezone(self._zone).isoformat(),
+            "link_up": None if self._link is None else self._link.up,
+            "price_import": buy,
+            "price_export": sell,
+            "soc": None if reading is None else reading.soc,
+            "pv_kw": None if reading is None else reading.pv_kw,
+            "battery_kw": None if reading is None else reading.battery_kw,
+            "grid_kw": None if reading is None else reading.grid_kw,
+            "load_kw": None if reading is None else reading.load_kw,
+            "heating_kw": self._heating_kw(),
+            "composite": None if reading is None or reading.composite is None else reading.composite.value,
+            "rooms": self._show_rooms(now),
+            "plan": self._show_plan(now),
+            "alarms": [{"name": a.name, "text": a.text, "at": a.at.isoformat()} for a in list(self._alarms.values())],
+            "proofs": [
+                {"point": p.point, "stage": p.stage, "value": p.value, "latency_s": round(p.latency_s, 1)}
+                for p in list(self._proofs)
+            ],
+            "cost_eur": round(self._accounts["pems"].eur, 4) if self._slot else None,
+            "rules_cost_eur": round(self._accounts["rules"].eur, 4) if self._slot else None,
+            "restarts": list(self._restarts),
+        }
+
+    def _heating_kw(self) -> float | None:
+        if self._rooms is None:
+            return None
+        kw = {r.name: r.heater_kw for r in self._house.rooms}
+        return sum(kw[n] for n, r in self._rooms.rooms.items() if r.relay_on)
+
+    def _show_rooms(self, now: datetime) -> list[dict[str, object]]:
+        if self._rooms is None:
+            return []
+        local = now.astimezone(self._zone)
+        hour = local.hour + local.minute / 60
+        shown = []
+        for room in self._house.rooms:
+            reading = self._rooms.rooms.get(room.name)
+            shown.append(
+                {
+                    "name": room.name,
+                    "air_c": None if reading is None else reading.air_c,
+                    "relay_on": None if reading is None else reading.relay_on,
+                    "automatic": None if reading is None else reading.automatic,
+                    "lower_c": room.lower_c(hour, self._house.day_starts_h, self._house.day_ends_h),
+                    "upper_c": room.max_c,
+                }
+            )
+        return shown
+
+    def _show_plan(self, now: datetime) -> dict[str, object]:
+        ready = self._plan
+        if ready is None:
+            return {"made": 0, "trouble": self._trouble}
+        result = ready.plan.result
+        slot = max(0, int((now - result.start).total_seconds() // (result.dt_h * 3600)))
+        runs: list[dict[str, object]] = []
+        for i in range(slot, len(result.modes)):
+            mode = result.modes[i]
+            if not runs or runs[-1]["composite"] != mode.composite.value:
+                begins = result.start + timedelta(hours=result.dt_h * i)
+                runs.append({"composite": mode.composite.value, "from": begins.isoformat(), "slots": 0})
+            count = runs[-1]["slots"]
+            assert isinstance(count, int)
+            runs[-1]["slots"] = count + 1
+        return {
+            "made": self._plans,
+            "maker": result.maker,
+            "quality": result.quality.value,
+            "cost_eur": round(result.cost_eur, 3),
+            "gap_eur": round(result.gap_eur, 4),
+            "issued": ready.problem.issued.isoformat(),
+            "took_s": None if self._plan_s is None else round(self._plan_s, 2),
+            "next": runs[:6],
+            "trouble": self._trouble,
+        }
+
+
+def _meters(output: TwinOutput) -> tuple[tuple[float, float], tuple[float, float]]:
+    own = (output.import_kwh or 0.0, output.export_kwh or 0.0)
+    rules = (output.rules_import_kwh or 0.0, output.rules_export_kwh or 0.0)
+    return own, rules

@@ -1,0 +1,59 @@
+"""The worker processes: which methods each has, and what may travel between it and the core."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from actors.runtime import JsonCodec, ProcessWorker, serve
+from actors.store.rows import Row, Rows
+from models.errors import ConfigError
+from models.types.forecast import HouseForecast
+from models.types.forecast_request import ForecastRequest
+from models.types.twin_wire import TwinExchange, TwinOutput
+from solvers.problem import PlanProblem
+from solvers.result import SignedPlan
+
+Methods = Mapping[str, Callable[[object], object]]
+NAMES = ("optimizer", "forecaster", "store", "twin")
+
+
+def codec() -> JsonCodec:
+    """Everything that crosses a process boundary."""
+    return JsonCodec(PlanProblem, SignedPlan, ForecastRequest, HouseForecast, TwinExchange, TwinOutput, Row, Rows)
+
+
+def process(name: str, *, args: tuple[str, ...] = (), nice: int = 0, log: Path | None = None) -> ProcessWorker:
+    """A worker process, not started yet; `worker NAME` stands on its command line."""
+    command = (sys.executable, "-m", "pems_actors", "worker", name, *args)
+    return ProcessWorker(command, codec(), nice=nice, log_path=log)
+
+
+def serve_worker(name: str, fd: int, *, config: Path | None = None, seed: int = 1, speed: float = 1.0) -> None:
+    """Run one worker until the core is gone; the last three are for the twin only."""
+    serve(fd, _methods(name, config, seed, speed), codec())
+
+
+def _methods(name: str, config: Path | None, seed: int, speed: float) -> Methods:
+    match name:
+        case "optimizer":
+            from solvers.worker import methods as optimizer
+
+            return optimizer()
+        case "forecaster":
+            from actors.forecasting.worker import methods as forecaster
+
+            return forecaster()
+        case "store":
+            from actors.store.worker import methods as store
+
+            return store()
+        case "twin":
+            from pems_actors.twin_worker import methods as twin
+
+            if config is None:
+                raise ConfigError("worker twin needs --config", hint="it is started by run")
+            return twin(config, seed, speed)
+        case _:
+            raise ConfigError(f"worker {name!r} is not known", hint=f"one of {', '.join(NAMES)}")
