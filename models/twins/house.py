@@ -347,6 +347,11 @@ class HouseTwin:
         """DC power that the sun offers at an instant [kW], all arrays."""
         return sum(self.world.pv_kw(array, at) for array in self.house.arrays)
 
+    def chill(self, kelvin: float) -> None:
+        """Moves the temperatures of all rooms at once: a house that comes home from holidays."""
+        self._air = [c + kelvin for c in self._air]
+        self._slab = [c + kelvin for c in self._slab]
+
     def truth(self) -> TwinTruth:
         """The house now."""
         f = self.inverter.flows

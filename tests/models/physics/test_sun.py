@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
-import pvlib
+import pvlib  # type: ignore[import-untyped]
 import pytest
 
 from models.physics.pv import array_dc_kw, reflection_share
