@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from random import Random
 from zoneinfo import ZoneInfo
 
@@ -294,7 +295,7 @@ def test_telemetry_comes_every_five_seconds_and_is_retained() -> None:
     w = wire()
     w.run(minutes=1)
     told = [m for m in w.log if m.topic == "energy/solar"]
-    assert [(b.at - a.at).total_seconds() for a, b in zip(told, told[1:], strict=False)] == [5.0] * 11
+    assert [(b.at - a.at).total_seconds() for a, b in pairwise(told)] == [5.0] * 11
     assert all(m.retain for m in told)
 
 

@@ -204,9 +204,8 @@ def test_the_plain_house_sheds_heating_in_room_order_below_its_fuse() -> None:
     shed = [room.name for room, state in zip(truth.rooms, w.twin.loxone.rooms, strict=True) if state.shed]
     assert shed and "obyvak" not in shed
     for phase in (1, 2, 3):  # on each phase the first in the list are the first to go
-        on_phase = [
-            state.shed for room, state in zip(w.twin.house.rooms, w.twin.loxone.rooms, strict=True) if room.phase == phase
-        ]
+        pairs = zip(w.twin.house.rooms, w.twin.loxone.rooms, strict=True)
+        on_phase = [state.shed for room, state in pairs if room.phase == phase]
         assert on_phase == sorted(on_phase, reverse=True)
 
 

@@ -23,8 +23,7 @@ def world(**changes: Any) -> World:
         "temp_c": [1.0, -2.0, 3.0], "ghi": [0.0, 10.0, 20.0], "dhi": [0.0, 5.0, 6.0], "dni": [0.0, 7.0, 8.0],
         "wind": [1.0, 2.0, 3.0], "load_kw": [0.1, 0.2, 0.3], "site": SITE,
     }  # fmt: skip
-    settings = {"start": START, "dt_s": 900.0} | series | changes
-    return World(settings.pop("start"), settings.pop("dt_s"), **settings)
+    return World(**{"start": START, "dt_s": 900.0} | series | changes)
 
 
 def test_a_sample_holds_from_its_start_to_just_before_the_next() -> None:
