@@ -1,4 +1,4 @@
-"""What the house asks of the outside world: a method or two each, so that a live service joins in one file.
+"""What the house asks of the outside world: one method each, so that a live service joins in one file.
 
 Each answers with what was known at `now` and never with anything later. `DataError` says that the source has nothing
 for that time or is broken; a hole in a series is NaN.
@@ -34,8 +34,4 @@ class LoadHistory(Protocol):
 
     def history(self, now: datetime, days: float) -> MeasuredSeries:
         """The last `days` up to the last slot that ended by `now`."""
-        ...
-
-    def known(self, now: datetime, steps: int) -> MeasuredSeries | None:
-        """The next `steps` quarter hours, where the future is known (perfect foresight); else None."""
         ...

@@ -51,8 +51,6 @@ class RecordedLoad:
         Energy of that (local) year.
     source_zone : tzinfo
         Zone in whose clock the recorded home lived; Europe/Paris if not given.
-    standby_kw : float
-        What the meter of the house sees all the time besides: added to `history`, never to `kw`.
 
     Raises
     ------
@@ -68,10 +66,9 @@ class RecordedLoad:
         year: int = 2021,
         annual_kwh: float = 4500.0,
         source_zone: tzinfo | None = None,
-        standby_kw: float = 0.0,
     ) -> None:
         table = read_series(path, COLUMNS, steps_s=(900.0, 1800.0, 3600.0))
-        self._path, self._standby_kw = path, standby_kw
+        self._path = path
         step = timedelta(seconds=table.dt_s)
         by_clock, first = _by_clock(table, source_zone or ZoneInfo("Europe/Paris"))
         weeks = (date(year, 1, 1) - first).days // 7
@@ -129,20 +126,22 @@ class RecordedLoad:
             )
         return tuple(self._kw[i : i + steps])
 
-    def history(self, now: datetime, days: float) -> MeasuredSeries:
-        """The quarter hours of the last `days` that have ended by `now`, as far as recorded; standby included."""
-        end = min(floor_slot(now), self._end)
-        return self.measured(max(floor_slot(now - timedelta(days=days)), self._start), end)
+    def history(self, now: datetime, days: float, *, add_kw: float = 0.0) -> MeasuredSeries:
+        """The quarter hours of the last `days` that have ended by `now`, as far as recorded.
 
-    def known(self, now: datetime, steps: int) -> MeasuredSeries | None:
-        """None: nothing is known of the load to come."""
-        return None
+        Parameters
+        ----------
+        add_kw : float
+            What the meter of the house sees all the time besides: the inverter's standby.
+        """
+        return self.between(floor_slot(now - timedelta(days=days)), floor_slot(now), add_kw=add_kw)
 
-    def measured(self, start: datetime, end: datetime) -> MeasuredSeries:
-        """What the meter sees in `[start, end)`; empty if that is nothing."""
+    def between(self, start: datetime, end: datetime, *, add_kw: float = 0.0) -> MeasuredSeries:
+        """The quarter hours in `[start, end)`, as far as recorded; empty if there are none."""
+        start = max(start, self._start)
         steps = max(0, round((min(end, self._end) - start) / QUARTER))
         values = self.kw(start, steps) if steps else ()
-        return MeasuredSeries(start=start, dt_s=900.0, kw=tuple(v + self._standby_kw for v in values))
+        return MeasuredSeries(start=start, dt_s=900.0, kw=tuple(v + add_kw for v in values))
 
     def _like(self, by_clock: Mapping[datetime, float], clock: datetime) -> float:
         """The same hour of the nearest week that has it, the past first."""
@@ -164,14 +163,10 @@ class TrueLoad:
     def __init__(self, recorded: RecordedLoad) -> None:
         self._recorded = recorded
 
-    def history(self, now: datetime, days: float) -> MeasuredSeries:
-        """As of the record."""
-        return self._recorded.history(now, days)
-
-    def known(self, now: datetime, steps: int) -> MeasuredSeries:
-        """The next `steps` quarter hours from the slot in hand, as far as recorded; standby included."""
+    def known_at(self, now: datetime, steps: int, *, add_kw: float = 0.0) -> MeasuredSeries:
+        """The next `steps` quarter hours from the slot in hand, as far as recorded."""
         start = floor_slot(now)
-        return self._recorded.measured(start, start + steps * QUARTER)
+        return self._recorded.between(start, start + steps * QUARTER, add_kw=add_kw)
 
 
 def _by_clock(table: SeriesTable, zone: tzinfo) -> tuple[dict[datetime, float], date]:

@@ -60,25 +60,24 @@ def test_a_missing_hour_takes_the_same_hour_of_the_week_before(load: RecordedLoa
     assert 60 < load.filled_hours < 80
 
 
-def test_history_ends_with_the_last_whole_slot_and_includes_standby() -> None:
-    load = RecordedLoad(LOAD, BERLIN, standby_kw=0.06)
+def test_history_ends_with_the_last_whole_slot_and_includes_what_the_meter_sees_besides(load: RecordedLoad) -> None:
     now = datetime(2021, 2, 8, 10, 7, tzinfo=UTC)
-    history = load.history(now, 7)
+    history = load.history(now, 7, add_kw=0.06)
     assert history.end == datetime(2021, 2, 8, 10, tzinfo=UTC)
     assert history.start == datetime(2021, 2, 1, 10, tzinfo=UTC)
     assert history.kw[-1] == pytest.approx(load.kw(datetime(2021, 2, 8, 9, 45, tzinfo=UTC), 1)[0] + 0.06)
-    assert load.known(now, 96) is None
     assert load.history(datetime(2020, 12, 1, tzinfo=UTC), 7).kw == ()
 
 
 def test_perfect_foresight_knows_the_load_to_come(load: RecordedLoad) -> None:
     now = datetime(2021, 2, 8, 10, 7, tzinfo=UTC)
-    true = TrueLoad(load)
-    known = true.known(now, 192)
+    known = TrueLoad(load).known_at(now, 192)
     assert known.start == datetime(2021, 2, 8, 10, tzinfo=UTC)
     assert known.kw == load.kw(known.start, 192)
-    assert true.history(now, 7) == load.history(now, 7)
-    assert true.known(load.end - timedelta(hours=1), 192).end == load.end, "as far as recorded"
+    last = TrueLoad(load).known_at(load.end - timedelta(hours=1), 192, add_kw=0.06)
+    assert last.end == load.end, "as far as recorded"
+    assert last.kw[0] == load.kw(last.start, 1)[0] + 0.06
+    assert TrueLoad(load).known_at(load.end + timedelta(days=1), 192).kw == ()
 
 
 def test_a_time_outside_the_year_is_refused(load: RecordedLoad) -> None:

@@ -81,7 +81,7 @@ class Year:
             steps=steps,
             house=HOUSE,
             weather=self.weather.known_at(now),
-            load_history=self.load.history(now, 35),
+            load_history=self.load.history(now, 35, add_kw=0.06),
             pv_history=past if corrected else None,
         )
 
@@ -89,7 +89,7 @@ class Year:
 @pytest.fixture(scope="session")
 def year() -> Year:
     weather = RecordedWeather(DATA / "weather_aachen_2021_15min.csv.gz", SITE)
-    load = RecordedLoad(DATA / "load_paris_2007_2008_60min.csv.gz", BERLIN, standby_kw=0.06)
+    load = RecordedLoad(DATA / "load_paris_2007_2008_60min.csv.gz", BERLIN)
     table = weather.table
     c = table.columns
     pv = np.zeros(len(table))

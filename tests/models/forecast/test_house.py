@@ -157,6 +157,12 @@ def test_a_wrong_request_is_refused_in_one_line(changes: dict[str, object], part
     assert caught.value.hint
 
 
+def test_history_older_than_five_weeks_does_not_count() -> None:
+    recent = MeasuredSeries(start=NOW - timedelta(days=35), dt_s=900.0, kw=(0.5,) * 35 * 96)
+    old = MeasuredSeries(start=NOW - timedelta(days=90), dt_s=900.0, kw=(3.0,) * 55 * 96 + recent.kw)
+    assert forecast(simple(load_history=old)) == forecast(simple(load_history=recent))
+
+
 def test_what_is_known_of_the_load_is_taken_as_it_is() -> None:
     known = MeasuredSeries(start=NOW, dt_s=900.0, kw=tuple(0.01 * i for i in range(192)))
     answer = forecast(simple(known_load=known))
