@@ -23,8 +23,9 @@ from actors.runtime import ChildSpec, Port, PykkaRuntime, ScaledClock
 from actors.store.boot import STORE_FILE, next_boot
 from actors.store.trips import FileTrips
 from actors.store.wear import FileWear
+from config.load import load
 from config.schema import HouseFile
-from models.errors import ConfigError
+from models.errors import ConfigError, PemsError
 from models.types.slots import local_midnight
 from pems_actors import workers
 from pems_actors.console.server import ConsoleServer
@@ -71,7 +72,7 @@ class _Core:
     def run(self) -> int:
         job = self._job
         boot = next_boot(job.state)
-        recorded = Recorded.of(self._config, job.config_path.parent, self._config.simulation.seed)
+        recorded = Recorded.of(self._config, self._config.simulation.seed)
         clock = ScaledClock(self._start(recorded), job.speed)
         parts = self._parts(recorded, FileTrips(job.state, boot), FileWear(job.state, boot, clock.now()))
         runtime = PykkaRuntime(
@@ -141,3 +142,29 @@ class _Core:
         with contextlib.suppress(OSError):  # the exit code says it too
             (self._job.state / REPORT_FILE).write_text(json.dumps(report, indent=1))
         return code
+
+
+def main(text: str) -> int:
+    """Entry of the core process: one JSON argument, as `run` makes it."""
+    job = json.loads(text)
+    path = Path(job["config"])
+    return run_core(
+        CoreJob(
+            config=load(path),
+            config_path=path,
+            state=Path(job["state"]),
+            start=None if job["start"] is None else date.fromisoformat(job["start"]),
+            speed=float(job["speed"]),
+            for_s=job["for_s"],
+        )
+    )
+
+
+if __name__ == "__main__":
+    import sys
+
+    try:
+        sys.exit(main(sys.argv[1]))
+    except PemsError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)

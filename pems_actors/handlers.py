@@ -9,13 +9,13 @@ from datetime import timedelta
 from typing import Any
 
 from actors.devices.registry import all_points
-from actors.devices.values import parse_value
 from actors.gate.actor import show
 from actors.messages import RequestTrip, ResetTrip
 from actors.runtime import ActorError, Lane, PykkaRuntime, UnknownPathError, WorkerCall, WorkerDone, WorkerFailed
 from config.schema import HouseFile
 from models.errors import ConsoleError
 from models.types.command import RELINQUISH, Level, Relinquish, Request, Value, Verdict
+from pems_actors.values import from_json
 
 GATE, SAFETY = "/core/gate", "/core/safety"
 ASK_S = 5.0  # real seconds
@@ -116,7 +116,7 @@ class Handlers:
     def override(self, params: dict[str, Any]) -> object:
         """Hold a point at a value, at level 8, for a stated time."""
         spec = self._point(params)
-        value = parse_value(spec, self._text(params, "value"))
+        value = from_json(spec.name, params.get("value"))
         for_s = params.get("for_s", self._config.user.override_s)
         if isinstance(for_s, bool) or not isinstance(for_s, (int, float)) or not for_s > 0:
             raise ConsoleError(f"for_s {for_s!r} is not a time", hint="as in --for 2h")

@@ -29,7 +29,7 @@ class TwinHouse:
     def __init__(self, config: Path, seed: int, speed: float) -> None:
         file = load(config).at_speed(speed)
         self._config, self._seed = file, seed
-        self._world = Recorded.of(file, config.parent, seed).world()
+        self._world = Recorded.of(file, seed).world()
         self._twin: HouseTwin | None = None
         self._rules: HouseTwin | None = None
 

@@ -82,7 +82,7 @@ class Gate(Behaviour):
         ctx.subscribe(MeterReading, coalesce=lambda _: "meter")
         ctx.subscribe(RoomsReading, coalesce=lambda _: "rooms")
         ctx.subscribe(PricesKnown, coalesce=lambda _: "prices")
-        ctx.subscribe(Wear, coalesce=lambda w: w.points)
+        ctx.subscribe(Wear)
         ctx.subscribe(Started)
         ctx.every(self._settings.tick_s, Tick(name="settle"), name="settle")
         ctx.every(self._settings.refresh_s, Tick(name="refresh"), name="refresh")

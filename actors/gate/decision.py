@@ -237,15 +237,18 @@ def decide(
         if level >= Level.LOCAL_RULES and conditions.stale:
             passed_over = f"stale: {', '.join(conditions.stale)}"
             continue
-        value = held.request.value
-        assert not isinstance(value, Relinquish)
-        hindrance = mode_hindrance(value, conditions) if isinstance(value, InverterMode) else ""
+        wish = held.request.value
+        assert not isinstance(wish, Relinquish)
+        hindrance = mode_hindrance(wish, conditions) if isinstance(wish, InverterMode) else ""
         if hindrance and level > Level.SAFETY_TRIP:
             passed_over = hindrance
             continue
         return Decision(
-            value=value, level=level, reason=held.request.note or level.name.lower(),
-            request=held.request, until_s=held.until_s,
+            value=wish,
+            level=level,
+            reason=held.request.note or level.name.lower(),
+            request=held.request,
+            until_s=held.until_s,
         )
     return Decision(value=spec.default, level=Level.DEFAULT, reason=passed_over or "nobody asks")
 

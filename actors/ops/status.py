@@ -160,7 +160,7 @@ class Status(Behaviour):
             return []
         local = now.astimezone(self._zone)
         hour = local.hour + local.minute / 60
-        shown = []
+        shown: list[dict[str, object]] = []
         for room in self._house.rooms:
             reading = self._rooms.rooms.get(room.name)
             shown.append(

@@ -160,10 +160,8 @@ def state(answer: object) -> RenderableType:
 def _outline(value: object, depth: int) -> Iterable[tuple[int, str, str]]:
     if isinstance(value, Mapping):
         for name, item in value.items():
-            if isinstance(item, Mapping) and item:
-                yield depth, str(name), ""
-                yield from _outline(item, depth + 1)
-            elif isinstance(item, (list, tuple)) and any(isinstance(one, (Mapping, list, tuple)) for one in item):
+            rows = isinstance(item, (list, tuple)) and any(isinstance(one, (Mapping, list, tuple)) for one in item)
+            if rows or (isinstance(item, Mapping) and item):
                 yield depth, str(name), ""
                 yield from _outline(item, depth + 1)
             else:

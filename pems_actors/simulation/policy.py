@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from pathlib import Path
 
 from actors.audit import Audit
 from actors.devices.registry import all_points
@@ -42,7 +41,6 @@ class Job:
 
     policy: str
     config: HouseFile
-    folder: Path  # of the house file: data paths are relative to it
     start: date
     days: float
     seed: int
@@ -69,7 +67,7 @@ def run_policy(job: Job, progress: Progress) -> Outcome:
     """Warm up under plain rules, fork, run the policy, and add the tail under plain rules."""
     config = job.config.for_simulation()
     config = config.model_copy(update={"timing": config.timing.model_copy(update={"replan_s": job.replan_s})})
-    recorded = Recorded.of(config, job.folder, job.seed)
+    recorded = Recorded.of(config, job.seed)
     warm, first, end = recorded.begins(job.start, config, job.days)
     twin = HouseTwin(
         config.house,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from actors.feeds.recorded import (
@@ -23,6 +22,7 @@ from models.errors import ConfigError
 from models.twins.house import HouseTwin
 from models.twins.world import World
 from models.types.forecast import HouseForecast, PriceSeries, WeatherForecast
+from models.types.house import Site
 from models.types.forecast_request import ForecastRequest, MeasuredSeries
 from models.types.slots import local_midnight
 
@@ -50,14 +50,15 @@ class Recorded:
     prices: RecordedPrices
     weather: RecordedWeather
     load: RecordedLoad
+    site: Site
     zone: ZoneInfo
     standby_kw: float
 
     @classmethod
-    def of(cls, config: HouseFile, folder: Path, seed: int) -> Recorded:
+    def of(cls, config: HouseFile, seed: int) -> Recorded:
         """Read the files named in the [data] table; DataError if one is not what it should be."""
         zone = ZoneInfo(config.house.site.timezone)
-        data = config.data.at(folder)
+        data = config.data
         return cls(
             prices=RecordedPrices(data.prices, zone),
             weather=RecordedWeather(
@@ -70,13 +71,14 @@ class Recorded:
             load=RecordedLoad(
                 data.load, zone, year=config.data.load_year, annual_kwh=config.data.load_kwh_per_year
             ),
+            site=config.house.site,
             zone=zone,
             standby_kw=config.house.inverter.standby_kw,
         )
 
     def world(self) -> World:
         """Truth for a twin, over the whole record."""
-        return World(**load_world_series(self.weather.table, self.load))
+        return World(site=self.site, **load_world_series(self.weather.table, self.load))
 
     def known_prices(self, *, foresight: bool = False) -> Callable[[datetime], PriceSeries]:
         """Prices as they were known, or all of them."""

@@ -1,0 +1,142 @@
+"""Telling a running house: `override`, `release`, `trip`, `reset`, `restart`, `inject`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from models.errors import ConfigError, ConsoleError
+from pems_actors.arguments import duration_s
+from pems_actors.commands.ask import check_path
+from pems_actors.commands.options import Json, State, show
+from pems_actors.console.client import call
+from pems_actors.console.render import shown, span
+from pems_actors.state import running
+from pems_actors.values import POINTS_HELP, check_point, parse_value, to_json
+
+OVERRIDE_MAX_S = 7 * 86_400.0
+_OVERRIDE = """Hold a point at a value, stronger than the plan, weaker than safety; always with an end.
+
+    override room.obyvak.relay on --for 2h
+    override room.obyvak.setpoint_c 22.5 --for 4h
+    override inverter.mode "charge_from_grid to 90% at 50%" --for 3h
+    override inverter.export_limit_kw 0 --for 30m
+"""
+_RELEASE = """End your override of a point; who comes next acts at once.
+
+    release room.obyvak.relay
+"""
+_TRIP = """Stop now: points go to their safe value and stay there until `reset`, whatever plan or people ask.
+
+Without a point it is every point. --emergency is the emergency stop of the inverter as well: it holds.
+
+    trip
+    trip room.obyvak.relay --reason "smell of burning"
+    trip --emergency
+"""
+_RESET = """End a trip, once its cause is gone. `state /core/safety` lists the trips.
+
+    reset manual-20210208T101500-1
+"""
+_RESTART = """Restart one actor: it begins anew, its mailbox is kept.
+
+    restart /plan/planner
+"""
+_INJECT = """Break something on purpose: only in simulation, or where the house file allows it (run.allow_inject).
+
+    inject /core/gate error        its next message fails
+    inject /plan/optimizer exit    SystemExit in a handler
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+
+    @app.command(help=_OVERRIDE, short_help="Hold a point at a value for a while.")
+    def override(
+        point: Annotated[str, typer.Argument(metavar="POINT", help=POINTS_HELP)],
+        value: Annotated[str, typer.Argument(metavar="VALUE", help="on, off, auto; a number; a mode.")],
+        for_: Annotated[
+            str | None,
+            typer.Option("--for", metavar="TIME", help="How long: 30m, 2h.", show_default="the house file's"),
+        ] = None,
+        state: State = None,
+        json_: Json = False,
+    ) -> None:
+        wanted = parse_value(point, value)
+        params: dict[str, object] = {"point": point, "value": to_json(wanted)}
+        if for_ is not None:
+            params["for_s"] = duration_s("--for", for_, low_s=10.0, high_s=OVERRIDE_MAX_S)
+        how_long = f" for {span(duration_s('--for', for_))}" if for_ is not None else ""
+        _tell(state, "override", params, f"{point} is held at {wanted}{how_long}", json_)
+
+    @app.command(help=_RELEASE, short_help="End your override of a point.")
+    def release(
+        point: Annotated[str, typer.Argument(metavar="POINT", help=POINTS_HELP)],
+        state: State = None,
+        json_: Json = False,
+    ) -> None:
+        _tell(state, "release", {"point": check_point(point)}, f"{point} is released", json_)
+
+    @app.command(help=_TRIP, short_help="Stop now, and stay stopped until reset.")
+    def trip(
+        points: Annotated[list[str] | None, typer.Argument(metavar="[POINT]...", help="Default: every point.")] = None,
+        reason: Annotated[str, typer.Option(help="For the record.")] = "by hand",
+        emergency: Annotated[bool, typer.Option("--emergency", help="The emergency stop.")] = False,
+        state: State = None,
+        json_: Json = False,
+    ) -> None:
+        if emergency and points:
+            raise ConfigError("--emergency stops every point", hint="leave out the points, or --emergency")
+        named = [check_point(point) for point in points or ()] or ["*"]
+        if len(reason) > 200:
+            raise ConfigError(f"--reason has {len(reason)} characters, limit 200", hint="be short")
+        params: dict[str, object] = {
+            "points": named,
+            "reason": " ".join(reason.split()) or "by hand",
+            "kind": "emergency_stop" if emergency else "manual",
+        }
+        where = "every point is" if named == ["*"] else f"{', '.join(named)} {'is' if len(named) == 1 else 'are'}"
+        _tell(state, "trip", params, f"{where} tripped", json_)
+
+    @app.command(help=_RESET, short_help="End a trip.")
+    def reset(
+        trip_id: Annotated[str, typer.Argument(metavar="ID", help="As `trip` printed it.")],
+        state: State = None,
+        json_: Json = False,
+    ) -> None:
+        if not trip_id.strip() or len(trip_id) > 200:
+            raise ConfigError(f"{trip_id[:40]!r} is no id of a trip", hint="`state /core/safety` lists them")
+        _tell(state, "reset", {"id": trip_id.strip()}, f"{trip_id} is reset", json_)
+
+    @app.command(help=_RESTART, short_help="Restart one actor.")
+    def restart(
+        path: Annotated[str, typer.Argument(metavar="PATH", help="Such as /plan/planner.")],
+        state: State = None,
+        json_: Json = False,
+    ) -> None:
+        _tell(state, "restart", {"path": check_path(path)}, f"{path} is being restarted", json_)
+
+    @app.command(help=_INJECT, short_help="Break something on purpose.")
+    def inject(
+        path: Annotated[str, typer.Argument(metavar="PATH", help="Such as /core/gate.")],
+        kind: Annotated[str, typer.Argument(metavar="KIND", help="error, exit, memory, hang, kill.")] = "error",
+        state: State = None,
+        json_: Json = False,
+    ) -> None:
+        params: dict[str, object] = {"path": check_path(path), "kind": kind}
+        _tell(state, "inject", params, f"{kind} is injected into {path}", json_)
+
+
+def _tell(state: State, method: str, params: dict[str, object], done: str, json_: bool) -> None:
+    """Tell the house; `{"ok": false, "reason": ...}` is a refusal like any other."""
+    answer = call(running(state), method, params)
+    if isinstance(answer, dict) and answer.get("ok") is False:
+        raise ConsoleError(str(answer.get("reason") or "refused"), hint=answer.get("hint"))
+    extra = ""
+    if isinstance(answer, dict):
+        rest = {name: value for name, value in answer.items() if name not in ("ok", "reason") and value is not None}
+        extra = f" ({shown(rest)})" if rest else ""
+    show(answer, Text(f"{done}{extra}"), json_)

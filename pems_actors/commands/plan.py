@@ -1,0 +1,77 @@
+"""`plan`: solve one planning case."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from models.errors import ConfigError
+from pems_actors.arguments import new_file, within
+from pems_actors.commands.options import write_json
+from pems_actors.console.render import shown
+
+_HELP = """Solve one planning case: CASE.json (parameters) with CASE.csv (series) beside it.
+
+Prints what it costs, how far from the bound, and how long it took. `--json` writes the schedule.
+
+    plan cases/c01_w60_winter.json
+    plan cases/c03_n60_negative.json --json answer.json --plot answer.png
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command(help=_HELP, short_help="Solve one planning case.")
+    def plan(
+        case: Annotated[Path, typer.Argument(metavar="CASE.json", help="The case.")],
+        json_: Annotated[
+            Path | None, typer.Option("--json", metavar="FILE", help="Write the answer as JSON; - prints it.")
+        ] = None,
+        plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw the plan.")] = None,
+        time_limit: Annotated[float, typer.Option(help="Seconds.")] = 60.0,
+    ) -> int:
+        within("--time-limit", time_limit, 0.1, 3600.0, " s")
+        if case.suffix.lower() != ".json":
+            raise ConfigError(f"{case}: a case is a .json file", hint=f"did you mean {case.with_suffix('.json')}?")
+        new_file("--json", json_)
+        new_file("--plot", plot, ending=".png")
+        from solvers.cascade import Cascade
+        from solvers.case import answer, load_case
+
+        problem = load_case(case)
+        result = Cascade().solve(problem, time_limit_s=time_limit)
+        told = answer(problem, result)
+        write_json(told, json_)
+        if str(json_) != "-":
+            Console().print(table(case.stem, told))
+        if plot is not None:
+            from pems_actors.pictures import plan_picture
+
+            plan_picture(problem, result, plot, zone=ZoneInfo("UTC"), title=case.stem)
+        return 1 if told.get("status") == "failed" else 0
+
+
+def table(name: str, answer: Mapping[str, Any]) -> Table:
+    """The answer's figures as people read them."""
+    result = Table(title=name, title_justify="left", box=None, show_header=False, pad_edge=False)
+    for key, unit in (
+        ("status", ""),
+        ("cost_eur", "EUR"),
+        ("bound_eur", "EUR"),
+        ("gap_eur", "EUR"),
+        ("build_s", "s"),
+        ("solve_s", "s"),
+        ("wall_s", "s"),
+    ):
+        result.add_row(key.removesuffix("_eur").removesuffix("_s"), shown(answer.get(key)), unit)
+    for bent in answer.get("bent_rules") or ():
+        what = f"{bent['rule']} in slot {bent['slot']} by {shown(bent['amount'])} {bent['unit']}"
+        result.add_row("bent", what, f"{shown(bent['cost_eur'])} EUR")
+    return result

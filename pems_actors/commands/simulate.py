@@ -1,0 +1,202 @@
+"""`simulate`: days in minutes, all policies side by side, with a scorecard."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from config.load import load
+from config.schema import HouseFile
+from models.errors import ConfigError
+from pems_actors.arguments import day, duration_s, new_file, new_folder, within
+from pems_actors.commands.options import DEMO_HOUSE, Config, write_json
+from pems_actors.console.render import UNKNOWN, shown
+
+POLICIES = ("none", "rules", "smart", "pems", "foresight")
+_HELP = """Simulate days in minutes: the same actors on virtual time, five policies side by side, one scorecard.
+
+All policies begin in one state: none (battery idle), rules (what inverter and thermostats do alone), smart (a careful
+owner's rules), pems (plans on forecasts only), foresight (plans on the truth). Costs are EUR; what is left in battery
+and rooms is worth what it saves in the 72 hours after.
+
+    simulate                                          a winter week of the demo house
+    simulate --start 2021-05-17 --days 7 --seed 2     a week with negative prices
+    simulate --days 2 --policies rules,pems           quicker
+    simulate --out week --plot week.png --json -      evidence files, a picture, the scorecard as JSON
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command(help=_HELP, short_help="A week in minutes: policies side by side, one scorecard.")
+    def simulate(
+        config: Config = DEMO_HOUSE,
+        start: Annotated[
+            str | None, typer.Option(metavar="DAY", help="First local day.", show_default="run.start of the house file")
+        ] = None,
+        days: Annotated[float, typer.Option(help="How many.")] = 7.0,
+        seed: Annotated[int | None, typer.Option(help="Of everything random.", show_default="the house file's")] = None,
+        json_: Annotated[
+            Path | None, typer.Option("--json", metavar="FILE", help="Write the scorecard as JSON; - prints it.")
+        ] = None,
+        out: Annotated[
+            Path | None, typer.Option(metavar="DIR", help="Write the evidence: POLICY.csv, wire.jsonl, house.json.")
+        ] = None,
+        plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw the week.")] = None,
+        replan: Annotated[
+            str | None, typer.Option(metavar="TIME", help="Plan this often: 15m.", show_default="the house file's")
+        ] = None,
+        policies: Annotated[
+            str | None, typer.Option(metavar="LIST", help=f"Some of {','.join(POLICIES)}.", show_default="all")
+        ] = None,
+    ) -> None:
+        first = None if start is None else day("--start", start)
+        within("--days", days, 1 / 96, 366.0)
+        if seed is not None:
+            within("--seed", seed, 0, 2**31 - 1)
+        replan_s = None if replan is None else duration_s("--replan", replan, low_s=300.0, high_s=86_400.0)
+        chosen = None if policies is None else _policies(policies)
+        new_file("--json", json_)
+        new_file("--plot", plot, ending=".png")
+        house = load(config)
+        begin = first or house.run.start
+        if begin is None:
+            raise ConfigError(f"{config}: no day to start with", hint="add run.start or say --start 2021-02-08")
+        new_folder("--out", out)
+        with _evidence_folder(out, needed=plot is not None) as folder:
+            scorecard = _simulate(
+                house,
+                begin,
+                days,
+                house.simulation.seed if seed is None else seed,
+                replan_s or house.timing.replan_s,
+                folder,
+                chosen,
+            )
+            write_json(scorecard, json_)
+            if str(json_) != "-":
+                Console().print(table(scorecard))
+            if plot is not None and folder is not None:
+                _draw(folder, plot, house, scorecard)
+
+
+def _policies(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    unknown = [name for name in names if name not in POLICIES]
+    if unknown or not names:
+        raise ConfigError(
+            f"--policies {text!r}: {unknown[0] if unknown else 'nothing'!r} is none",
+            hint=f"a list of {', '.join(POLICIES)}",
+        )
+    return names
+
+
+@contextmanager
+def _evidence_folder(out: Path | None, *, needed: bool) -> Iterator[Path | None]:
+    """The folder asked for, or one for the time of drawing."""
+    if out is not None or not needed:
+        yield out
+        return
+    with tempfile.TemporaryDirectory(prefix="pems-") as name:
+        yield Path(name)
+
+
+def _simulate(
+    house: HouseFile,
+    start: date,
+    days: float,
+    seed: int,
+    replan_s: float,
+    out: Path | None,
+    policies: tuple[str, ...] | None,
+) -> Mapping[str, Any]:
+    from pems_actors.simulate import simulate
+
+    with _bars(policies or POLICIES) as progress:
+        return simulate(house, start, days, seed, replan_s, out, policies, progress)
+
+
+@contextmanager
+def _bars(policies: tuple[str, ...]) -> Iterator[Callable[[str, float], None]]:
+    """One bar per policy on the standard error stream; `progress(policy, share)` moves it."""
+    columns = (TextColumn("{task.description:>10}"), BarColumn(40), TextColumn("{task.percentage:>3.0f} %"))
+    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True)) as bars:
+        tasks: dict[str, TaskID] = {policy: bars.add_task(policy, total=1.0) for policy in policies}
+
+        def progress(policy: str, share: float) -> None:
+            if policy in tasks:
+                bars.update(tasks[policy], completed=min(max(share, 0.0), 1.0))
+
+        yield progress
+
+
+def _draw(folder: Path, plot: Path, house: HouseFile, scorecard: Mapping[str, Any]) -> None:
+    from pems_actors.evidence import read_policies
+    from pems_actors.pictures import week_picture
+
+    rows = read_policies(folder)
+    week_picture(
+        rows, plot, zone=ZoneInfo(house.site.timezone), title="One simulated week", scores=scorecard.get("policies")
+    )
+
+
+_ROWS: tuple[tuple[str, str, int], ...] = (
+    ("cost_eur", "cost EUR", 2),
+    ("energy_eur", "  on the meter", 2),
+    ("wear_eur", "  battery wear", 2),
+    ("tail_eur", "  72 h after", 2),
+    ("import_kwh", "import kWh", 1),
+    ("export_kwh", "export kWh", 1),
+    ("peak_import_kw", "peak import kW", 1),
+    ("comfort_kh", "discomfort K·h", 2),
+    ("comfort_share", "discomfort share", 4),
+    ("worst_room_share", "worst room share", 4),
+    ("deepest_k", "deepest K", 2),
+    ("overheat_kh", "overheat by sun K·h", 1),
+    ("mean_room_c", "mean room degC", 1),
+    ("cycles", "battery cycles", 2),
+    ("relay_switches", "relay switches", 0),
+    ("setting_writes", "setting writes", 0),
+)
+
+
+def table(scorecard: Mapping[str, Any]) -> Table:
+    """The scorecard as people read it: one column per policy."""
+    scores: Mapping[str, Mapping[str, Any]] = scorecard["policies"]
+    result = Table(header_style="bold", caption_justify="left", caption=_caption(scorecard))
+    result.add_column("")
+    for policy in scores:
+        result.add_column(policy, justify="right")
+    for key, name, decimals in _ROWS:
+        cells = [_figure(score.get(key), decimals) for score in scores.values()]
+        result.add_row(Text(name), *cells, style="bold" if key == "cost_eur" else "")
+    return result
+
+
+def _figure(value: object, decimals: int) -> str:
+    return f"{value:.{decimals}f}" if isinstance(value, (int, float)) else UNKNOWN
+
+
+def _caption(scorecard: Mapping[str, Any]) -> Text:
+    plans, checks = scorecard.get("plans") or {}, scorecard.get("checks") or {}
+    violations = scorecard.get("violations")
+    text = Text(f"violations {shown(violations)}", style="bold red" if violations else "green")
+    text.append(f" in {sum(checks.values())} checks", style="dim not bold")
+    text.append(
+        f" · {shown(plans.get('count'))} plans, median {shown(plans.get('median_s'))} s, p95 {shown(plans.get('p95_s'))} s"
+        f" · seed {shown(scorecard.get('seed'))} · trace {str(scorecard.get('trace_hash'))[:12]}",
+        style="dim not bold",
+    )
+    return text

@@ -1,0 +1,37 @@
+"""`worker NAME --fd N`: one worker process, started by the core and never by hand."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from models.errors import PemsError
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve until the core is gone.
+
+    Returns
+    -------
+    int
+        0, or 2 with one line on the standard error stream.
+    """
+    parser = argparse.ArgumentParser(prog="worker", description="A worker process of a house. It is started by `run`.")
+    parser.add_argument("name")
+    parser.add_argument("--fd", type=int, required=True, help="inherited socket to the core")
+    parser.add_argument("--config", type=Path, default=None)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args(arguments)
+    from pems_actors.workers import serve_worker
+
+    try:
+        serve_worker(given.name, given.fd, config=given.config, seed=given.seed)
+    except PemsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"error: worker {given.name}: --fd {given.fd}: {error.strerror}; it is started by run", file=sys.stderr)
+        return 2
+    return 0
