@@ -72,7 +72,8 @@ def main(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except _UsageProblem as error:
-        tell(_usage(error))
+        if _usage(error):  # empty: no command was named, and the help has been shown
+            tell(_usage(error))
         return USER_ERROR
     except Exception as error:
         if os.environ.get(DEBUG_VARIABLE):
@@ -92,4 +93,4 @@ def _usage(error: Exception) -> str:
     message = getattr(error, "format_message", lambda: str(error))().rstrip(".")
     context = getattr(error, "ctx", None)
     path = getattr(context, "command_path", "") or PROGRAM
-    return f"{message or 'a command is needed'}; see {path} --help"
+    return f"{message}; see {path} --help" if message else ""

@@ -19,8 +19,8 @@ point goes back to its default, and that is read back (exit 0; 3 if something co
 
     run                                  the demo house until Ctrl-C
     run --for 2m                         for two minutes
-    run --start 2021-05-17 --speed 300   a spring day with negative prices, faster
-    run --json                           one line of JSON per second instead of the live picture
+    run --start 2021-05-17 --speed 300   spring, negative prices, faster
+    run --json                           one line of JSON per second
 """
 
 

@@ -143,13 +143,23 @@ def _bars(policies: tuple[str, ...]) -> Iterator[Callable[[str, float], None]]:
 
 
 def _draw(folder: Path, plot: Path, house: HouseFile, scorecard: Mapping[str, Any]) -> None:
+    from models.scorecard import score
     from pems_actors.evidence import read_policies
     from pems_actors.pictures import week_picture
 
-    rows = read_policies(folder)
-    week_picture(
-        rows, plot, zone=ZoneInfo(house.site.timezone), title="One simulated week", scores=scorecard.get("policies")
-    )
+    rows, told = read_policies(folder), scorecard["policies"]
+    scores = {
+        policy: score(
+            rows[policy],
+            house=house.house,
+            switches=told[policy].get("relay_switches"),
+            writes=told[policy].get("setting_writes"),
+        )
+        for policy in rows
+        if policy in told
+    }
+    zone, days = ZoneInfo(house.site.timezone), sum(row.phase == "run" for row in next(iter(rows.values()))) / 96
+    week_picture(rows, plot, zone=zone, title=f"{days:g} simulated days", scores=scores, house=house.house)
 
 
 _ROWS: tuple[tuple[str, str, int], ...] = (
@@ -194,8 +204,9 @@ def _caption(scorecard: Mapping[str, Any]) -> Text:
     violations = scorecard.get("violations")
     text = Text(f"violations {shown(violations)}", style="bold red" if violations else "green")
     text.append(f" in {sum(checks.values())} checks", style="dim not bold")
+    median_s, p95_s = shown(plans.get("median_s")), shown(plans.get("p95_s"))
     text.append(
-        f" · {shown(plans.get('count'))} plans, median {shown(plans.get('median_s'))} s, p95 {shown(plans.get('p95_s'))} s"
+        f" · {shown(plans.get('count'))} plans, median {median_s} s, p95 {p95_s} s"
         f" · seed {shown(scorecard.get('seed'))} · trace {str(scorecard.get('trace_hash'))[:12]}",
         style="dim not bold",
     )
