@@ -148,3 +148,16 @@ def test_a_house_without_a_battery_exports_its_surplus() -> None:
     f = flows(REGULAR, pv_kw=12.0, load_kw=1.0, soc=0.0, battery=None, inverter=INVERTER,
               export_limit_kw=10.0, dt_h=MINUTE_H)
     assert (f.grid_kw, f.curtailed_kw) == (pytest.approx(-9.0), pytest.approx(2.0))  # the AC side carries 10 kW
+
+
+@pytest.mark.parametrize("composite", [Composite.DISCHARGE_TO_GRID, Composite.SELL_PRODUCTION])
+def test_a_stop_soc_below_the_batterys_own_minimum_does_not_count(composite: Composite) -> None:
+    f = run(InverterMode(composite=composite, stop_soc=0.0), load=9.0, soc=0.21, dt_h=1.0)
+    assert f.battery_kw == pytest.approx(-0.1)
+
+
+def test_a_stop_soc_above_the_batterys_own_maximum_does_not_count() -> None:
+    battery = BATTERY.model_copy(update={"soc_max": 0.8})
+    mode = InverterMode(composite=Composite.CHARGE_FROM_GRID, stop_soc=1.0)
+    f = flows(mode, pv_kw=0.0, load_kw=0.0, soc=0.79, battery=battery, inverter=INVERTER, export_limit_kw=0.0, dt_h=1.0)
+    assert f.battery_kw == pytest.approx(0.1)
