@@ -88,11 +88,14 @@ class JsonCodec:
         return value
 
     def _body(self, value: object) -> bytes:
-        _check_aware(value, type(value).__name__)
+        name = type(value).__name__
+        _check_aware(value, name)
         try:
-            return pydantic_core.to_json(value, inf_nan_mode="constants")
+            # by way of plain containers: a model turned into JSON directly writes NaN and infinities as null
+            plain = self._adapter(name).dump_python(value, warnings="error")
+            return pydantic_core.to_json(plain, inf_nan_mode="constants")
         except (ValueError, TypeError, RecursionError) as error:
-            raise CodecError(f"a {type(value).__name__} cannot be sent: {error}") from error
+            raise CodecError(f"a {name} cannot be sent: {error}") from error
 
     def _adapter(self, name: str) -> pydantic.TypeAdapter[Any]:
         adapter = self._adapters.get(name)

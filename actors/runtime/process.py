@@ -189,8 +189,8 @@ class ProcessWorker:
                         self._deliver(head, body, host)
             except BlockingIOError:
                 continue
-            except OSError as error:
-                return f"connection lost: {error}"
+            except OSError:
+                return ""  # it has gone; how, its exit code tells better
             except (WorkerError, CodecError) as error:
                 self.kill()
                 return f"it does not keep the protocol: {error}"
