@@ -114,6 +114,14 @@ def test_a_new_forecast_is_issued_every_three_hours_and_reaches_three_days(weath
     assert (later.issued, later.start, len(later.temp_c)) == (noon + HOUR, noon + HOUR, 96)
 
 
+def test_an_error_belongs_to_its_hour_whenever_the_forecast_begins() -> None:
+    often = RecordedWeather(WEATHER, AACHEN, issue_every_s=900, past_h=0)
+    noon = datetime(2021, 2, 8, 12, tzinfo=UTC)
+    on_the_hour, later = often.known_at(noon), often.known_at(noon + timedelta(minutes=45))
+    assert later.start == noon + timedelta(minutes=45)
+    assert later.temp_c[:200] == on_the_hour.temp_c[3:203]
+
+
 def test_a_later_forecast_of_the_same_hours_is_near_the_earlier_and_nearer_the_truth(weather: RecordedWeather) -> None:
     """Averaged over targets: single hours may get worse, as in life."""
     old_miss = new_miss = change = 0.0

@@ -187,6 +187,15 @@ def test_cloudier_hours_than_foretold_lower_the_next_hours_and_fade() -> None:
     assert forecast(curtailed).pv_kw == plain.pv_kw
 
 
+def test_weather_that_was_guessed_for_the_last_hours_corrects_nothing() -> None:
+    past = MeasuredSeries(start=NOW + 4 * QUARTER, dt_s=900.0, kw=(0.5,) * 12)
+    later = NOW + 16 * QUARTER
+    request = simple(issued=later, start=later, weather=clear_weather(later, 300, issued=later), pv_history=past)
+    answer = forecast(request)
+    assert "from the last hours" not in answer.source
+    assert answer.pv_kw == forecast(replace(request, pv_history=None)).pv_kw
+
+
 def test_pv_forecasts_of_the_year_beat_yesterday_and_the_last_hours_help(year: Year) -> None:
     """RMSE of 15 kWp: about 0.43 kW in the first hour, 0.6 a day ahead; persistence 1.9."""
     now = datetime(2021, 1, 10, 6, tzinfo=UTC)
