@@ -85,6 +85,8 @@ class Refresh:
 class Release:
     """Stop: put every point back to its default, verify it, then say so with `Released`."""
 
+    wait: bool = True  # False: answer at once with what is not verified yet
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Released:

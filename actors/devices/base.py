@@ -97,12 +97,8 @@ class DeviceActor(Behaviour):
             case LinkState(up=up):
                 if up:
                     self.act()
-            case Release():
-                self._releasing = True
-                self._asked_release = self.ctx.reply_token() if self.ctx.asked else None
-                self.orders.clear()
-                self.act()
-                self._say_released()
+            case Release(wait=wait):
+                self._release(wait)
             case _:
                 super().handle(message)
 
@@ -156,6 +152,16 @@ class DeviceActor(Behaviour):
         if request_id:
             self._forfeited[name] = request_id
         self.alarm(f"unconfirmed:{name}", f"{name} is not confirmed by the device: {reason}")
+
+    def _release(self, wait: bool) -> None:
+        self._releasing = True
+        self.orders.clear()
+        self.act()
+        if not wait and self.ctx.asked:
+            self.ctx.reply(Released(device=self.ctx.path, unverified=tuple(self.unverified().items())))
+            return
+        self._asked_release = self.ctx.reply_token() if self.ctx.asked else None
+        self._say_released()
 
     def _say_released(self) -> None:
         token = self._asked_release

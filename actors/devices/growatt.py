@@ -21,6 +21,7 @@ COMMAND_TOPIC = "energy/solar/command/"
 PAYLOAD_LIMIT = 65_536
 EXPORT_LIMIT_REGISTER = 123  # holding register, 0.1 %
 POWER_LIMIT_W = 60_000.0
+LOAD_FIRST, BATTERY_FIRST, GRID_FIRST = 0, 1, 2  # `CurrentMode`
 SLOT_AHEAD_MAX_S = 7200.0  # the lease of what is stored: a slot ends at most this far ahead
 
 
@@ -49,6 +50,7 @@ class Registers:
     grid_slots: tuple[Slot, Slot, Slot]
     export_limited: bool
     export_percent: float
+    running: int | None = None  # what it runs on now: 0 load, 1 battery, 2 grid first; None: not reported
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +185,13 @@ def _registers(body: Mapping[str, object]) -> Registers | None:
     return Registers(
         battery_soc=battery_soc, battery_rate=battery_rate, ac_charge=flag == 1, battery_slots=battery,
         grid_soc=grid_soc, grid_rate=grid_rate, grid_slots=grid, export_limited=limited == 1, export_percent=export,
+        running=_running(body),
     )
+
+
+def _running(body: Mapping[str, object]) -> int | None:
+    mode = number(body, "CurrentMode", 0, 2)
+    return None if mode is None else int(mode)
 
 
 def _minutes(raw: float) -> int:
@@ -194,10 +202,14 @@ def _minutes(raw: float) -> int:
 
 
 def decode(registers: Registers, minute: int, soc: float | None) -> Composite | None:
-    """Which composite the registers describe at a minute of the inverter's day; None if it is none of ours."""
-    if any(s.covers(minute) for s in registers.battery_slots):
+    """Which composite the inverter runs: what it says of itself, else what its registers describe for this minute."""
+    running = registers.running
+    if running is None:
+        covered = [any(s.covers(minute) for s in slots) for slots in (registers.battery_slots, registers.grid_slots)]
+        running = BATTERY_FIRST if covered[0] else GRID_FIRST if covered[1] else LOAD_FIRST
+    if running == BATTERY_FIRST:
         return Composite.CHARGE_FROM_GRID if registers.ac_charge else Composite.HOLD
-    if any(s.covers(minute) for s in registers.grid_slots):
+    if running == GRID_FIRST:
         holds = soc is not None and registers.grid_soc >= floor_percent(soc)
         return Composite.SELL_PRODUCTION if holds else Composite.DISCHARGE_TO_GRID
     return Composite.REGULAR
@@ -259,7 +271,8 @@ def mode_writes(target: Target, until: datetime | None, clock: datetime, live: R
     if target.composite is Composite.CHARGE_FROM_GRID and not live.ac_charge:
         writes.append(Write(register="ac_charge", command="batteryfirst/set/acchargeenabled", body={"value": 1}))
     slot = (live.battery_slots if battery else live.grid_slots)[0]
-    wanted = _wanted_slot(slot, until, clock)
+    missed = live.running is not None and live.running != (BATTERY_FIRST if battery else GRID_FIRST)
+    wanted = _wanted_slot(slot, until, clock, missed=missed)
     if wanted is not None:
         writes.append(_slot_write(group, 1, wanted, True))
     return writes
@@ -269,8 +282,13 @@ def _superfluous(slots: tuple[Slot, Slot, Slot], *, keep_first: bool) -> list[tu
     return [(i, s) for i, s in enumerate(slots, start=1) if s.enabled and not (keep_first and i == 1)]
 
 
-def _wanted_slot(slot: Slot, until: datetime | None, clock: datetime) -> Slot | None:
-    """The slot to write, or None while the present one does. Renewed once, near its end."""
+def _wanted_slot(slot: Slot, until: datetime | None, clock: datetime, *, missed: bool) -> Slot | None:
+    """The slot to write, or None while the present one does. Renewed once, near its end.
+
+    A slot begins only when the inverter's clock crosses its start: one whose write arrived in that very minute, or
+    later, waits until tomorrow. So the start is a whole `ARRIVES_S` ahead, and a slot that should run and does not
+    (`missed`) is written again.
+    """
     minute = clock.hour * 60 + clock.minute
     end = clock + timedelta(seconds=SLOT_AHEAD_MAX_S)
     if until is not None and until < end:
@@ -278,16 +296,19 @@ def _wanted_slot(slot: Slot, until: datetime | None, clock: datetime) -> Slot | 
     stop = 23 * 60 + 59 if end.date() != clock.date() else _ceil_minute(end)
     if minute + 1 >= 23 * 60 + 58:
         return None  # no slot across midnight: wait for the new day
-    if slot.enabled and slot.start_min <= minute + 2 and minute < slot.stop_min:
+    if slot.enabled and slot.start_min <= minute + 3 and minute < slot.stop_min:
         renew = slot.stop_min - minute <= RENEW_BEFORE_MIN and stop > slot.stop_min
         late = slot.stop_min > stop + 1  # the run ends earlier than the slot: shorten it
-        if not renew and not late:
+        asleep = missed and minute - slot.start_min >= ASLEEP_MIN
+        if not renew and not late and not asleep:
             return None
-    start = minute + 1
+    start = minute + (1 if clock.second <= 60 - ARRIVES_S else 2)
     return Slot(start_min=start, stop_min=max(stop, start + 1), enabled=True)
 
 
 RENEW_BEFORE_MIN = 3
+ARRIVES_S = 20  # a command is carried out within 10 s; twice that, for clocks that differ
+ASLEEP_MIN = 4  # a mode change takes about 10 s plus up to a minute
 
 
 def _ceil_minute(at: datetime) -> int:

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from actors.devices.base import LINK, Device, DeviceActor, DeviceTiming
 from actors.devices.growatt import number, parse_json
-from actors.messages import Incoming, Outgoing, Tick
+from actors.messages import Incoming, Outgoing, Permit, Tick
 from actors.runtime import Lane
 from models.errors import PayloadError
 from models.types.command import Level, RelayState, Value
@@ -102,6 +102,9 @@ class RoomsActor(DeviceActor):
                 pass
             case Tick(name="beat"):
                 self._heartbeat()
+            case Permit() if not self.permitted():
+                super().handle(message)
+                self._heartbeat()  # Loxone drops what is said before it hears the heart
             case _:
                 super().handle(message)
 

@@ -23,11 +23,12 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--fd", type=int, required=True, help="inherited socket to the core")
     parser.add_argument("--config", type=Path, default=None)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--speed", type=float, default=1.0, help="of the twin: house seconds per real second")
     given = parser.parse_args(arguments)
     from pems_actors.workers import serve_worker
 
     try:
-        serve_worker(given.name, given.fd, config=given.config, seed=given.seed)
+        serve_worker(given.name, given.fd, config=given.config, seed=given.seed, speed=given.speed)
     except PemsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
