@@ -54,11 +54,6 @@ _REST = OPTIONS.index(RESTING)
 _ACTIVE = tuple(i for i, o in enumerate(OPTIONS) if o.rate is not None)
 
 
-def export_limits(problem: PlanProblem) -> tuple[float, ...]:
-    """Feed-in allowed per slot [kW]: none where it costs (by a known price or its stand-in), else the contract."""
-    return tuple(0.0 if p < 0.0 else problem.export_limit_kw for p in problem.price_export)
-
-
 def choose_modes(problem: PlanProblem, duty: Array) -> tuple[InverterMode, ...]:
     """The cheapest sequence of composites for a house whose heating is decided.
 
@@ -103,7 +98,7 @@ class _Table:
     def __init__(self, problem: PlanProblem, battery: BatteryProblem, heat: Heat) -> None:
         self._p, self._b, self._prices = problem, battery, tiers(problem)
         self._heat = heat.total_kw
-        self._limits = export_limits(problem)
+        self._limits = problem.export_allowed_kw
         self._ages = max(1, problem.min_mode_slots)
         low = min(battery.soc_min, battery.soc)
         high = max(battery.soc_max, battery.soc)
@@ -287,7 +282,7 @@ class _Player:
     """Plays one run of a mode through the plant."""
 
     def __init__(self, problem: PlanProblem, heat_kw: Array) -> None:
-        self._plant, self._limits = Plant(problem), export_limits(problem)
+        self._plant, self._limits = Plant(problem), problem.export_allowed_kw
         self._load = [load + float(heat) for load, heat in zip(problem.load_kw, heat_kw, strict=True)]
         self.soc = self._plant.soc
 

@@ -101,3 +101,15 @@ class PlanProblem:
     @property
     def steps(self) -> int:
         return len(self.price_import)
+
+    @property
+    def free(self) -> bool:
+        """A planning case: powers are chosen freely, no composites, no house rule against exporting at a loss."""
+        return self.battery is not None and not self.battery.composites
+
+    @property
+    def export_allowed_kw(self) -> tuple[float, ...]:
+        """Feed-in allowed per slot: none where it costs (by a known price or its stand-in), else the contract."""
+        if self.free:
+            return (self.export_limit_kw,) * self.steps
+        return tuple(0.0 if p < 0.0 else self.export_limit_kw for p in self.price_export)

@@ -11,7 +11,7 @@ import numpy as np
 from highspy import HighsModelStatus as Status
 
 from models.errors import PemsError
-from solvers.composites import choose_modes, export_limits
+from solvers.composites import choose_modes
 from solvers.finish import Verdict, failed, finish, free_modes
 from solvers.free import free_trajectory
 from solvers.model.frame import Array, shape_of
@@ -96,32 +96,35 @@ class PyomoHighs:
         return model, model.build_s
 
     def _limits(self, problem: PlanProblem, time_limit_s: float) -> Limits:
-        money = problem.dt_h * sum(
-            max(abs(i), abs(e)) * (load + pv)
-            for i, e, load, pv in zip(
-                problem.price_import, problem.price_export, problem.load_kw, problem.pv_kw, strict=True
-            )
-        )
         return Limits(
             time_s=time_limit_s,
             simplex_iterations=self._iterations,
             nodes=self._nodes,
-            gap_abs_eur=max(1e-6, _CASE_GAP_SHARE * 0.1 * money),
+            gap_abs_eur=case_gap_eur(problem),
         )
+
+
+def case_gap_eur(problem: PlanProblem) -> float:
+    """Gap at which a search over directions may stop: small against the money that the battery can move."""
+    b = problem.battery
+    if b is None:
+        return 1e-6
+    spread = max(problem.price_import) - min(problem.price_export)
+    days = problem.steps * problem.dt_h / 24.0
+    return max(1e-6, _CASE_GAP_SHARE * spread * b.capacity_kwh * (b.soc_max - b.soc_min) * days)
 
 
 def result_of(problem: PlanProblem, solution: Solution, maker: str, stop: Stop) -> PlanResult:
     """Turns a solution of the relaxation into a plan that the inverter executes (or free flows, in planning cases)."""
     duty = _duty(problem, solution.values)
     rows = [tuple(row) for row in duty.tolist()]
-    b = problem.battery
-    free = b is not None and not b.composites
+    b, free = problem.battery, problem.free
     marginal = () if b is None else tuple((solution.soc_dual_eur / b.capacity_kwh).tolist())
     return finish(
         problem,
         Verdict(maker=maker, stop=stop, bound_eur=solution.bound_eur, marginal_eur_per_kwh=marginal),
         modes=free_modes(problem) if free else choose_modes(problem, duty),
-        export_limit_kw=export_limits(problem),
+        export_limit_kw=problem.export_allowed_kw,
         duty=rows,
         trajectory=free_trajectory(problem, solution.values, rows) if free else None,
     )

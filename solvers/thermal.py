@@ -7,6 +7,7 @@ x(dt) = E x + F u,  where  [[E, F], [0, 1]] = exp([[M, B], [0, 0]] dt).  Neighbo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from solvers.problem import PlanProblem, RoomProblem
 
@@ -35,7 +36,11 @@ def room_step(room: RoomProblem, dt_h: float) -> RoomStep:
         Length of a slot [h].
     """
     out = room.ua_kw_per_k + sum(g for _, g in room.neighbours)
-    k, ca, cs = room.slab_air_kw_per_k, room.air_kwh_per_k, room.slab_kwh_per_k
+    return _step(out, room.slab_air_kw_per_k, room.air_kwh_per_k, room.slab_kwh_per_k, dt_h)
+
+
+@lru_cache(maxsize=256)
+def _step(out: float, k: float, ca: float, cs: float, dt_h: float) -> RoomStep:
     generator: Matrix = [
         [-(k + out) / ca * dt_h, k / ca * dt_h, dt_h / ca, 0.0],
         [k / cs * dt_h, -k / cs * dt_h, 0.0, dt_h / cs],

@@ -7,7 +7,7 @@ Variables [kW], per slot: `imported` within the connection limit, `over` what is
         - sum of heater * duty = load
     heat_on_phase - heat / 3 + (imported + over - exported) / 3  <=  phase_limit + phase_over        for each phase
 
-Heaters load their own phase, all else is taken as even. Exporting is not offered where it costs: its bound is 0.
+Heaters load their own phase, all else is taken as even. A house does not export where that costs: its bound is 0.
 In planning cases `imported` and `exported` exclude each other: `imports` in [0, 1], made binary where it matters.
 """
 
@@ -62,7 +62,7 @@ def fill(v: Vectors, given: Given, shape: Shape) -> None:
     v.put(v.cost, "over", (given.price_import + given.tiers.over_limit_eur_per_kwh) * dt)
     v.put(v.cost, "exported", -given.price_export * dt)
     v.put(v.upper, "imported", p.import_limit_kw)
-    v.put(v.upper, "exported", np.where(given.price_export < 0.0, 0.0, p.export_limit_kw))
+    v.put(v.upper, "exported", np.array(p.export_allowed_kw))
     v.put(v.rhs, "balance", np.array(p.load_kw))
     if shape.directions is not None:
         v.put(v.upper, "imports", 1.0)
