@@ -59,6 +59,14 @@ class ResetTrip:
     id: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TripReset:
+    """A person ended one latched trip."""
+
+    id: str
+    at: datetime
+
+
 # --- gate to device ------------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovedSetpoint:

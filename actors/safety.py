@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from actors.messages import Alarm, Latched, Permit, RequestTrip, ResetTrip, Tick, Trip
+from actors.messages import Alarm, Latched, Permit, RequestTrip, ResetTrip, Tick, Trip, TripReset
 from actors.requests import GATE, Asker
 from actors.runtime import Behaviour, Lane
 from models.errors import StoreError
@@ -42,7 +42,7 @@ class Safety(Behaviour):
     """Looks at the readings itself, not through the planner's eyes.
 
     Handles  readings, RequestTrip, ResetTrip, Tick
-    Sends    Permit (stream and gate), Latched, level 3 requests while a limit is broken; publishes Alarm
+    Sends    Permit (stream and gate), Latched, level 3 requests while a limit is broken; publishes Trip, TripReset, Alarm
     Fails    when a rule raises: no permit, everything at default, until it has restarted
     """
 
@@ -65,6 +65,7 @@ class Safety(Behaviour):
         ctx.subscribe(RoomsReading, coalesce=lambda _: "rooms", lane=Lane.URGENT)
         self._trips = self._load()
         ctx.tell(GATE, Latched(trips=self._trips), lane=Lane.URGENT)
+        ctx.publish(Latched(trips=self._trips))
         ctx.every(self._settings.renew_s, Tick(name="renew"), name="renew", lane=Lane.URGENT)
         self._renew()
 
@@ -186,6 +187,7 @@ class Safety(Behaviour):
         self._save()
         self.ctx.tell(GATE, Latched(trips=self._trips), lane=Lane.URGENT)
         self._alarm_over(f"trip:{trip_id}")
+        self.ctx.publish(TripReset(id=trip_id, at=self.ctx.clock.now()))
         return {"ok": True, "reason": ""}
 
     def _save(self) -> None:

@@ -124,6 +124,7 @@ class Gate(Behaviour):
 
     # --- what is offered --------------------------------------------------------------------------------------
     def _offer(self, request: Request) -> None:
+        self.ctx.publish(request)
         point = self._points.get(request.point)
         admission = admit(
             None if point is None else point.spec,
