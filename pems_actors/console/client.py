@@ -6,6 +6,7 @@ import json
 import socket
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from models.errors import ConsoleError
@@ -39,9 +40,12 @@ def call(
         try:
             with reachable(path) as name:
                 channel.connect(name)
-            channel.sendall(line({"jsonrpc": "2.0", "id": 1, "method": method, "params": dict(params or {})}))
+            with suppress(BrokenPipeError, ConnectionResetError):  # it may have said why before it hung up
+                channel.sendall(line({"jsonrpc": "2.0", "id": 1, "method": method, "params": dict(params or {})}))
             channel.settimeout(max(ends - time.monotonic(), 0.001))
             answer = Lines(channel, ANSWER_LIMIT_BYTES).next()
+        except ConnectionResetError:
+            answer = None
         except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
             raise ConsoleError(
                 f"no house is running in {path.parent}", hint="start one with `run`, or name its folder with --state"

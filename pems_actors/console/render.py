@@ -133,7 +133,8 @@ def _slots(slots: Iterable[Mapping[str, Any]]) -> Table:
     for slot in slots:
         ends = _until(slot.get("until"), slot.get("left_s")) or "never"
         note = str(slot.get("note") or "")
-        table.add_row(_level(slot.get("level")), shown(slot.get("source")), shown(slot.get("value")), ends, note)
+        cells = (_level(slot.get("level")), shown(slot.get("source")), shown(slot.get("value")), ends, note)
+        table.add_row(*map(Text, cells))  # Text: what a device or a person wrote is no markup
     return table
 
 
@@ -145,7 +146,8 @@ def _verdicts(verdicts: Iterable[Mapping[str, Any]]) -> Table:
         outcome = str(one.get("outcome", UNKNOWN))
         said = Text(outcome, style=OUTCOME_STYLE.get(outcome, ""))
         reason = str(one.get("reason") or "")
-        table.add_row(_time(one.get("at")), shown(one.get("source")), shown(one.get("value")), said, reason)
+        before = (_time(one.get("at")), shown(one.get("source")), shown(one.get("value")))
+        table.add_row(*map(Text, before), said, Text(reason))
     return table
 
 

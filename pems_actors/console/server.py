@@ -182,8 +182,8 @@ class ConsoleServer:
         if not isinstance(call, dict):
             return line(_error(None, INVALID_REQUEST, "one call per line, as a JSON object"))
         answer = self._call(call)
-        if "id" not in call:
-            return None
+        if "id" not in call and "error" not in answer:
+            return None  # a notification; one that went wrong is told all the same
         try:
             sent = line(answer)
         except (TypeError, ValueError, RecursionError) as error:
