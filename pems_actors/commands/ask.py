@@ -7,29 +7,51 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import RenderableType
+from rich.text import Text
 
 from models.errors import ConfigError, ConsoleError
 from pems_actors.commands.options import Json, State, show
 from pems_actors.console import render
 from pems_actors.console.client import call
+from pems_actors.live import line
 from pems_actors.state import running
 from pems_actors.values import check_point
 
 _PS = """List all actors of the running house: state, life, restarts, messages, what keeps one busy, its last error.
 
-    ps
-    ps --json | jq '.[] | select(.restarts > 0) | .path'
+For example:
+
+```text
+ps
+ps --json | jq '.[] | select(.restarts > 0) | .path'
+```
 """
 _TREE = "Show the actors of the running house as the tree of who supervises whom."
+_STATUS = """Show the house at a glance, in one line: time, prices, flows, SOC, plans, cost. --json has all of it.
+
+For example:
+
+```text
+status --json | jq .points
+```
+"""
 _WHY = """Say who holds a point now, since when, until when and why, and who comes next.
 
-    why inverter.mode
-    why room.obyvak.relay
+For example:
+
+```text
+why inverter.mode
+why room.obyvak.relay
+```
 """
 _STATE = """Show what one actor knows.
 
-    state /core/gate
-    state /devices/inverter
+For example:
+
+```text
+state /core/gate
+state /devices/inverter
+```
 """
 
 
@@ -68,6 +90,10 @@ def register(app: typer.Typer) -> None:
     @app.command(help=_TREE, short_help="The same as a tree.")
     def tree(state: State = None, json_: Json = False) -> None:
         ask(state, "tree", {}, lambda answer: render.tree(_cells(answer)), json_)
+
+    @app.command(help=_STATUS, short_help="The house at a glance.")
+    def status(state: State = None, json_: Json = False) -> None:
+        ask(state, "status", {}, lambda answer: Text(line(_named(answer))), json_)
 
     @app.command(help=_WHY, short_help="Say who holds a point, and who comes next.")
     def why(

@@ -15,8 +15,12 @@ from pems_actors.commands.options import Json, show
 
 _HELP = """Check a house file: answers "ok", or one line per fault with field, value, limit and remedy (exit 2).
 
-    check config/demo.toml
-    check my_house.toml --json
+For example:
+
+```text
+check config/demo.toml
+check my_house.toml --json
+```
 """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 import typer
@@ -17,37 +18,73 @@ from pems_actors.state import running
 from pems_actors.values import POINTS_HELP, check_point, parse_value, to_json
 
 OVERRIDE_MAX_S = 7 * 86_400.0
+SAID = (
+    "ok",
+    "point",
+    "value",
+    "for_s",
+    "path",
+    "injected",
+    "restarted",
+)  # of an answer, what our own line says already
+TWIN = "twin"
 _OVERRIDE = """Hold a point at a value, stronger than the plan, weaker than safety; always with an end.
 
-    override room.obyvak.relay on --for 2h
-    override room.obyvak.setpoint_c 22.5 --for 4h
-    override inverter.mode "charge_from_grid to 90% at 50%" --for 3h
-    override inverter.export_limit_kw 0 --for 30m
+For example:
+
+```text
+override room.obyvak.relay on --for 2h
+override room.obyvak.setpoint_c 22.5 --for 4h
+override inverter.mode "charge_from_grid to 90% at 50%" --for 3h
+override inverter.export_limit_kw 0 --for 30m
+```
 """
 _RELEASE = """End your override of a point; who comes next acts at once.
 
-    release room.obyvak.relay
+For example:
+
+```text
+release room.obyvak.relay
+```
 """
 _TRIP = """Stop now: points go to their safe value and stay there until `reset`, whatever plan or people ask.
 
 Without a point it is every point. --emergency is the emergency stop of the inverter as well: it holds.
 
-    trip
-    trip room.obyvak.relay --reason "smell of burning"
-    trip --emergency
+For example:
+
+```text
+trip
+trip room.obyvak.relay --reason "smell of burning"
+trip --emergency
+```
 """
 _RESET = """End a trip, once its cause is gone. `state /core/safety` lists the trips.
 
-    reset manual-20210208T101500-1
+For example:
+
+```text
+reset manual-20210208T101500-1
+```
 """
 _RESTART = """Restart one actor: it begins anew, its mailbox is kept.
 
-    restart /plan/planner
+For example:
+
+```text
+restart /plan/planner
+```
 """
 _INJECT = """Break something on purpose: only in simulation, or where the house file allows it (run.allow_inject).
 
-    inject /core/gate error        its next message fails
-    inject /plan/optimizer exit    SystemExit in a handler
+For example:
+
+```text
+inject /core/gate error        its next message fails
+inject /devices/rooms exit     SystemExit in a handler
+inject /plan/optimizer kill    its worker process is killed
+inject twin lost --value 0.2   the gateway loses every fifth answer
+```
 """
 
 
@@ -121,13 +158,32 @@ def register(app: typer.Typer) -> None:
 
     @app.command(help=_INJECT, short_help="Break something on purpose.")
     def inject(
-        path: Annotated[str, typer.Argument(metavar="PATH", help="Such as /core/gate.")],
-        kind: Annotated[str, typer.Argument(metavar="KIND", help="error, exit, memory, hang, kill.")] = "error",
+        path: Annotated[str, typer.Argument(metavar="PATH", help="An actor such as /core/gate, or twin.")],
+        kind: Annotated[str, typer.Argument(metavar="KIND", help="error, exit, interrupt, memory, kill.")],
+        value: Annotated[
+            str | None, typer.Option(metavar="VALUE", help="Of a twin's fault: on, off or a number.", show_default="on")
+        ] = None,
         state: State = None,
         json_: Json = False,
     ) -> None:
-        params: dict[str, object] = {"path": check_path(path), "kind": kind}
+        if value is not None and path != TWIN:
+            raise ConfigError("--value belongs to faults of the twin", hint=f"inject twin {kind} --value {value}")
+        params: dict[str, object] = {"path": path if path == TWIN else check_path(path), "kind": kind}
+        if value is not None:
+            params["value"] = _fault_value(value)
         _tell(state, "inject", params, f"{kind} is injected into {path}", json_)
+
+
+def _fault_value(text: str) -> bool | float:
+    if text in ("on", "off"):
+        return text == "on"
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise ConfigError(f"--value {text!r} is none", hint="on, off or a number")
+    return number
 
 
 def _tell(state: State, method: str, params: dict[str, object], done: str, json_: bool) -> None:
@@ -137,6 +193,11 @@ def _tell(state: State, method: str, params: dict[str, object], done: str, json_
         raise ConsoleError(str(answer.get("reason") or "refused"), hint=answer.get("hint"))
     extra = ""
     if isinstance(answer, dict):
-        rest = {name: value for name, value in answer.items() if name not in ("ok", "reason") and value is not None}
+        kept = (str, int, float)
+        rest = {
+            name: value
+            for name, value in answer.items()
+            if name not in SAID and isinstance(value, kept) and value != ""
+        }
         extra = f" ({shown(rest)})" if rest else ""
     show(answer, Text(f"{done}{extra}"), json_)

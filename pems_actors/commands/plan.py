@@ -20,8 +20,12 @@ _HELP = """Solve one planning case: CASE.json (parameters) with CASE.csv (series
 
 Prints what it costs, how far from the bound, and how long it took. `--json` writes the schedule.
 
-    plan cases/c01_w60_winter.json
-    plan cases/c03_n60_negative.json --json answer.json --plot answer.png
+For example:
+
+```text
+plan cases/c01_w60_winter.json
+plan cases/c03_n60_negative.json --json answer.json --plot answer.png
+```
 """
 
 
@@ -45,16 +49,16 @@ def register(app: typer.Typer) -> None:
         from solvers.cascade import Cascade
         from solvers.case import answer, load_case
 
-        problem = load_case(case)
-        result = Cascade().solve(problem, time_limit_s=time_limit)
-        told = answer(problem, result)
+        loaded = load_case(case)
+        result = Cascade().plan(loaded.problem, time_limit_s=time_limit).result
+        told = answer(loaded, result)
         write_json(told, json_)
         if str(json_) != "-":
             Console().print(table(case.stem, told))
         if plot is not None:
             from pems_actors.pictures import plan_picture
 
-            plan_picture(problem, result, plot, zone=ZoneInfo("UTC"), title=case.stem)
+            plan_picture(loaded.problem, result, plot, zone=ZoneInfo("UTC"), title=case.stem)
         return 1 if told.get("status") == "failed" else 0
 
 
@@ -71,6 +75,7 @@ def table(name: str, answer: Mapping[str, Any]) -> Table:
         ("wall_s", "s"),
     ):
         result.add_row(key.removesuffix("_eur").removesuffix("_s"), shown(answer.get(key)), unit)
+    result.add_row("made by", shown(answer.get("maker")), "")
     for bent in answer.get("bent_rules") or ():
         what = f"{bent['rule']} in slot {bent['slot']} by {shown(bent['amount'])} {bent['unit']}"
         result.add_row("bent", what, f"{shown(bent['cost_eur'])} EUR")

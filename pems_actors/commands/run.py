@@ -17,10 +17,14 @@ _HELP = """Run a house: forecast, plan, act, and show it live.
 Without a file it is the demo house on recorded weather and prices, 60 times faster than real. Ctrl-C ends it: every
 point goes back to its default, and that is read back (exit 0; 3 if something could not be verified, and what).
 
-    run                                  the demo house until Ctrl-C
-    run --for 2m                         for two minutes
-    run --start 2021-05-17 --speed 300   spring, negative prices, faster
-    run --json                           one line of JSON per second
+For example:
+
+```text
+run                                  the demo house until Ctrl-C
+run --for 2m                         for two minutes
+run --start 2021-05-17 --speed 300   spring, negative prices, faster
+run --json                           one line of JSON per second
+```
 """
 
 

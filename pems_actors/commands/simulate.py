@@ -30,10 +30,14 @@ All policies begin in one state: none (battery idle), rules (what inverter and t
 owner's rules), pems (plans on forecasts only), foresight (plans on the truth). Costs are EUR; what is left in battery
 and rooms is worth what it saves in the 72 hours after.
 
-    simulate                                          a winter week of the demo house
-    simulate --start 2021-05-17 --days 7 --seed 2     a week with negative prices
-    simulate --days 2 --policies rules,pems           quicker
-    simulate --out week --plot week.png --json -      evidence files, a picture, the scorecard as JSON
+For example:
+
+```text
+simulate                                          a winter week of the demo house
+simulate --start 2021-05-17 --days 7 --seed 2     a week with negative prices
+simulate --days 2 --policies rules,pems           quicker
+simulate --out week --plot week.png --json -      evidence files, a picture, the scorecard as JSON
+```
 """
 
 
