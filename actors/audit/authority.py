@@ -230,7 +230,8 @@ class Authority:
         if not named:
             return
         ask = max(named, key=Ask.end_s)
-        late_s = at_s - ask.end_s()
+        waits = any(a.deferred for a in asks.living.values())
+        late_s = at_s - (max(a.until_s for a in named) if waits else ask.end_s())
         book.check(6, late_s < slack_s, at_s, point, f"decided by a request that ended {late_s:.0f} s ago")
         if self._gate_s > ask.at_s:
             book.check(12, late_s < slack_s, at_s, point, "decided by a request of before the gate's restart")
@@ -282,8 +283,7 @@ class Authority:
                 continue
             if since_s is None or at_s - since_s < slack_s or not self._signals.heard_since(spec, since_s):
                 continue
-            ends = [a.end_s() for a in self.asks[name].named(write.request_id)]
-            over_s = at_s - max(ends, default=write.at_s)
+            over_s = at_s - self.asks[name].wanted_until_s(write.value, default=write.at_s)
             self._book.check(13, over_s < slack_s, at_s, name, f"{write.value} stands {over_s:.0f} s after its end")
             lapsed_s = at_s - self.permit_until_s
             text = f"{write.value} stands {lapsed_s:.0f} s after the permit"

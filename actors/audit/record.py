@@ -114,6 +114,17 @@ class Asks:
             if ask.request.id == request_id:
                 yield ask
 
+    def wanted_until_s(self, text: str, *, default: float) -> float:
+        """When the last request for this value ends, or ended: an equal wish is not written again.
+
+        While a successor has to wait for the relay's minimum times, what stood before it may stand on to its own end.
+        """
+        waits = any(a.deferred for a in self.living.values())
+        ends = [
+            a.until_s if waits else a.end_s() for a in (*self.living.values(), *self._ended) if a.text == text
+        ]
+        return max(ends, default=default)
+
 
 def cap_holds(request: Request, left_s: float) -> bool:
     """True if the level may ask for so long."""

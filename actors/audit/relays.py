@@ -74,9 +74,9 @@ class Relays:
     def _contact(self, relay: _Relay, room: RoomReading, at_s: float) -> None:
         if room.relay_on is None or room.relay_on == relay.on:
             return
-        if at_s - relay.ordered_s < max(self._times.settle_s, 2 * self._times.telemetry_s):
-            return  # the report may be older than the order
         ours = self._ordered(relay) in ("on", "off")
+        if ours and at_s - relay.ordered_s < max(self._times.settle_s, 2 * self._times.telemetry_s):
+            return  # the report may be older than the order
         relay.on = room.relay_on
         relay.switched_s = -math.inf if ours else at_s  # a contact that does not obey is judged by nobody
 
