@@ -64,10 +64,9 @@ def main(arguments: Sequence[str]) -> int:
         tell(str(error))
         return USER_ERROR
     except typer.Exit as stop:
-        return stop.exit_code
+        code = stop.exit_code
     except (typer.Abort, KeyboardInterrupt):
-        tell("interrupted")
-        return INTERRUPTED
+        code = INTERRUPTED
     except BrokenPipeError:  # `ps | head`: nobody reads on
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -81,6 +80,8 @@ def main(arguments: Sequence[str]) -> int:
         text = " ".join(str(error).split())[:300]
         tell(f"internal: {type(error).__name__}: {text}; this is a bug, set {DEBUG_VARIABLE}=1 to see where")
         return INTERNAL_ERROR
+    if code == INTERRUPTED:
+        tell("interrupted")
     return code if isinstance(code, int) else 0
 
 

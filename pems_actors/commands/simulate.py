@@ -33,10 +33,10 @@ and rooms is worth what it saves in the 72 hours after.
 For example:
 
 ```text
-simulate                                          a winter week of the demo house
-simulate --start 2021-05-17 --days 7 --seed 2     a week with negative prices
-simulate --days 2 --policies rules,pems           quicker
-simulate --out week --plot week.png --json -      evidence files, a picture, the scorecard as JSON
+simulate                                       a winter week
+simulate --start 2021-05-17 --seed 2           a week of negative prices
+simulate --days 2 --policies rules,pems        quicker
+simulate --out week --plot week.png --json -   with evidence and picture
 ```
 """
 
