@@ -34,6 +34,7 @@ from models.types.reading import InverterReading
 PATH = "/devices/inverter"
 MODE, EXPORT = "inverter.mode", "inverter.export_limit_kw"
 PACING_S = 0.85  # the stick fails writes that follow one another faster
+PACING_SLACK_S = 1e-6
 TRIES = 3
 WEAR_EVERY_S = 900.0
 FLOW_TOLERANCE_KW = 0.15
@@ -225,7 +226,7 @@ class InverterActor(DeviceActor):
             else:
                 self._flight = None  # never answered: telemetry will tell whether it arrived
         left_s = PACING_S - (at_s - self._last_write_s)
-        if left_s > 0:
+        if left_s > PACING_SLACK_S:  # a rounding error short of the pause is the pause: it must not spin
             self.ctx.after(left_s, Tick(name="act"), name="pacing", lane=Lane.URGENT)
             return True
         return False
