@@ -36,8 +36,8 @@ BUSY_WORTH_TELLING_S = 0.05
 def ps(cells: Sequence[Mapping[str, Any]]) -> RenderableType:
     """One line per path: what it is doing, how often it was restarted, why last."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("path", "state", "life", "restarts", "handled", "queued", "busy", "last error"):
-        table.add_column(name, justify="right" if name in ("life", "restarts", "handled", "queued", "busy") else "left")
+    for name in ("path", "state", "life", "restarts", "handled", "queued", "busy", "worker", "last error"):
+        table.add_column(name, justify="left" if name in ("path", "state", "last error") else "right")
     for cell in sorted(cells, key=lambda c: str(c.get("path", ""))):
         restarts = cell.get("restarts") or 0
         table.add_row(
@@ -48,6 +48,7 @@ def ps(cells: Sequence[Mapping[str, Any]]) -> RenderableType:
             shown(cell.get("handled")),
             _queued(cell),
             _busy(cell),
+            "" if cell.get("pid") is None else shown(cell["pid"]),
             Text(str(cell.get("last_error") or ""), style="red", overflow="ellipsis", no_wrap=True),
         )
     return table
