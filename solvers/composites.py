@@ -302,6 +302,8 @@ def _label(problem: PlanProblem, heat_kw: Array, options: list[int]) -> tuple[In
     while t < len(options):
         first, end, active = options[t], t + 1, t + 1
         while end < len(options) and (options[end] == first or (first in _ACTIVE and options[end] == _REST)):
+            if first in _ACTIVE and options[end] == _REST and not problem.price_known[end]:
+                break  # nothing that buys or sells is left standing at a price that is not known: it holds
             end += 1
             active = end if options[end - 1] == first else active
         option = OPTIONS[first]

@@ -11,6 +11,7 @@ import numpy as np
 from highspy import HighsModelStatus as Status
 
 from models.errors import PemsError
+from solvers.account import mode_changes
 from solvers.composites import choose_modes
 from solvers.finish import Verdict, failed, finish, free_modes
 from solvers.free import free_trajectory
@@ -38,12 +39,17 @@ class PyomoHighs:
     ----------
     simplex_iterations, nodes : int
         Limits that do not depend on the machine, for runs that must be a function of their seed.
+    refine_above_eur : float
+        What choosing composites may cost beyond their price of change before heating is adapted to them, at the cost
+        of another, smaller solve.
     """
 
     name = "pyomo_highs"
 
-    def __init__(self, *, simplex_iterations: int = 2_000_000, nodes: int = 200_000) -> None:
-        self._iterations, self._nodes = simplex_iterations, nodes
+    def __init__(
+        self, *, simplex_iterations: int = 2_000_000, nodes: int = 200_000, refine_above_eur: float = 0.03
+    ) -> None:
+        self._iterations, self._nodes, self._refine_above = simplex_iterations, nodes, refine_above_eur
         self._kept: OrderedDict[object, KeptModel] = OrderedDict()
 
     def solve(self, problem: PlanProblem, *, time_limit_s: float) -> PlanResult:
@@ -67,22 +73,50 @@ class PyomoHighs:
         except PemsError as error:
             return failed(problem, self.name, Stop.NOT_STARTED, str(error))
         model, build_s = self._model(problem)
-        solution = model.solve(problem, self._limits(problem, time_limit_s))
+        limits = self._limits(problem, time_limit_s)
+        solution = model.solve(problem, limits)
         stop = STOPS.get(solution.status, Stop.ERROR)
         if not solution.usable:
             self._kept.pop(model.shape, None)  # start afresh: a basis that led here is no help
             return failed(problem, self.name, stop, f"HiGHS stopped: {solution.status.name[1:]}")
         solved = time.perf_counter()
         result = result_of(problem, solution, self.name, stop)
+        result, again_s = self._refined(problem, model, limits, result)
         done = time.perf_counter()
         timings = Timings(
             build_s=build_s,
             update_s=solution.update_s,
-            solve_s=solution.solve_s,
-            extract_s=done - solved,
+            solve_s=solution.solve_s + again_s,
+            extract_s=done - solved - again_s,
             wall_s=done - started,
         )
         return replace(result, timings=timings)
+
+    def _refined(
+        self, problem: PlanProblem, model: KeptModel, limits: Limits, result: PlanResult
+    ) -> tuple[PlanResult, float]:
+        """Heating adapted to the battery's composites, where that is worth it; and the seconds it took."""
+        b = problem.battery
+        calm = problem.calm.mode_change_eur * mode_changes(problem, result.modes)
+        if b is None or problem.free or not problem.rooms or result.gap_eur - calm <= self._refine_above:
+            return result, 0.0
+        fixed = {"soc": np.array(result.soc), "discharge": np.array(result.discharge_kw)}
+        solution = model.refine(fixed, limits)
+        if not solution.usable:
+            return result, solution.solve_s
+        again = finish(
+            problem,
+            Verdict(
+                maker=self.name,
+                stop=result.stop,
+                bound_eur=result.bound_eur,
+                marginal_eur_per_kwh=result.marginal_eur_per_kwh,
+            ),
+            modes=result.modes,
+            export_limit_kw=result.export_limit_kw,
+            duty=[tuple(row) for row in _duty(problem, solution.values).tolist()],
+        )
+        return (again if again.objective_eur < result.objective_eur else result), solution.solve_s
 
     def _model(self, problem: PlanProblem) -> tuple[KeptModel, float]:
         shape = shape_of(problem)

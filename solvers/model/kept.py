@@ -92,13 +92,14 @@ class KeptModel:
         self._highs = new_highs()
         self._loaded = False
         self._integral: NDArray[np.int32] = np.array([], dtype=np.int32)
+        self._last: Vectors | None = None
         self.build_s = time.perf_counter() - started
 
     def solve(self, problem: PlanProblem, limits: Limits) -> Solution:
         """Solves one problem of this shape, from wherever the last one ended."""
         started = time.perf_counter()
         self._turn(problem)
-        vectors = fill(problem, self.shape, self._compiled.layout, self.ring)
+        vectors = self._last = fill(problem, self.shape, self._compiled.layout, self.ring)
         self._push(vectors)
         self._limit(limits)
         updated = time.perf_counter()
@@ -106,6 +107,20 @@ class KeptModel:
         if solution.usable and self.shape.directions is not None:
             solution = self._separate(vectors, solution, limits)
         return solution
+
+    def refine(self, fixed: Mapping[str, Array], limits: Limits) -> Solution:
+        """Solves the last problem again with some columns fixed, given in order of time.
+
+        The rest adapts to what is decided: heating to a battery whose composites are chosen.
+        """
+        assert self._last is not None
+        started = time.perf_counter()
+        for name, values in fixed.items():
+            self._last.put(self._last.lower, name, values)
+            self._last.put(self._last.upper, name, values)
+        self._push(self._last)
+        self._limit(limits)
+        return self._run(self._last, time.perf_counter() - started)
 
     def _turn(self, problem: PlanProblem) -> None:
         """Moves the holder by the slots that went by since the last problem, so that the basis still fits."""
