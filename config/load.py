@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from config.combinations import unsafe
 from config.faults import Fault, faults_of
 from config.schema import HouseFile
-from config.secrets import leaked
+from config.secrets import leaked, masked, speaks_of_secrets
 from models.errors import ConfigError
 
 LIMIT_BYTES = 1_000_000
@@ -73,12 +73,13 @@ def _read(path: Path) -> tuple[HouseFile | None, list[Fault]]:
     if isinstance(data, Fault):
         return None, [data]
     secrets = leaked(data)
+    shown = masked(data)
     hidden = {fault.field for fault in secrets}
     try:
         # JSON in between: strict there means "7.5" is no number and true is no 1, yet arrays still become tuples
-        file = HouseFile.model_validate_json(json.dumps(data, default=_plain), strict=True)
+        file = HouseFile.model_validate_json(json.dumps(shown, default=_plain), strict=True)
     except ValidationError as error:
-        faults = [fault for fault in faults_of(error, HouseFile, data) if fault.field not in hidden]
+        faults = [fault for fault in faults_of(error, HouseFile, shown) if fault.field not in hidden]
         return None, secrets + faults
     return file, secrets + unsafe(file, path.resolve().parent)
 
@@ -119,11 +120,13 @@ def _tables(text: str) -> dict[str, object] | Fault:
             return _whole(f"TOML syntax: {reason}", "correct the last line")
         number = int(place[1])
         line = " ".join(text.splitlines()[number - 1].split()) if number <= len(text.splitlines()) else ""
+        if speaks_of_secrets(line):
+            line = ""
         return Fault(
             field=f"line {number}",
             value="",
             limit=f"TOML syntax: {_AT_LINE.sub('', reason).strip()}",
-            remedy=f"correct column {place[2]} of: {line[:80]}" if line else "correct it",
+            remedy=f"correct column {place[2]} of: {line[:80]}" if line else f"correct it from column {place[2]} on",
         )
     except RecursionError:
         return _whole("TOML syntax: brackets too deep", "a house file has tables of values only")

@@ -15,7 +15,8 @@ from models.errors import ConfigError
 
 PREFIX = "PEMS_"
 LIMIT_BYTES = 8192
-_SUSPICIOUS = re.compile(r"(^|_)(password|passwd|passphrase|pwd|secret|token|api_?key|apikey|credential)s?($|_)", re.I)
+HIDDEN = "(hidden)"
+_WORD = re.compile(r"password|passwd|passphrase|pwd|secret|token|api[-_]?key|credential", re.I)
 _USER_IN_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s:@]+:[^/\s@]+@", re.I)
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
@@ -84,13 +85,33 @@ def leaked(data: object) -> list[Fault]:
     """Secrets written into the house file itself; their values are not repeated."""
     return [
         Fault(
-            field=field_path(loc, data),
-            value="(hidden)",
+            field=field_path(loc, masked(data)),
+            value=HIDDEN,
             limit="a secret must not stand in the house file",
             remedy=f"remove it and set {PREFIX}{_variable(loc)}, or a file of that name in [secrets] dir",
         )
         for loc in _suspects(data, ())
     ]
+
+
+def masked(data: object) -> object:
+    """The tables of a house file with every secret replaced, so that no message about them can repeat one."""
+    return _masked(data, set(_suspects(data, ())), ())
+
+
+def _masked(data: object, hidden: set[tuple[int | str, ...]], at: tuple[int | str, ...]) -> object:
+    if at in hidden:
+        return HIDDEN
+    if isinstance(data, Mapping):
+        return {key: _masked(value, hidden, (*at, str(key))) for key, value in data.items()}
+    if isinstance(data, list):
+        return [_masked(value, hidden, (*at, i)) for i, value in enumerate(data)]
+    return data
+
+
+def speaks_of_secrets(line: str) -> bool:
+    """Whether a line of a file may hold a secret: it is then not quoted."""
+    return bool(_WORD.search(line) or _USER_IN_URL.search(line))
 
 
 def _variable(loc: tuple[int | str, ...]) -> str:
@@ -103,7 +124,7 @@ def _suspects(data: object, at: tuple[int | str, ...]) -> Iterator[tuple[int | s
     if isinstance(data, Mapping):
         for key, value in data.items():
             here = (*at, str(key))
-            suspicious = key != "dir" if at[:1] == ("secrets",) else _SUSPICIOUS.search(str(key))
+            suspicious = key != "dir" if at[:1] == ("secrets",) else _WORD.search(str(key))
             if suspicious and value not in ("", None) and not isinstance(value, (Mapping, list)):
                 yield here
             else:

@@ -21,15 +21,31 @@ from tests.config.house_text import demo_text, write_house
         ('[secrets]\nbroker = "hunter2"\n', "secrets.broker", "PEMS_SECRETS_BROKER"),
         ('[link]\nbroker = "mqtt://me:hunter2@broker:1883"\n', "link.broker", "PEMS_LINK_BROKER"),
         ('[[links]]\nsecret = "hunter2"\n', "links[0].secret", "PEMS_LINKS_SECRET"),
+        ('[user]\nmqtt_password = "hunter2"\n', "user.mqtt_password", "PEMS_MQTT_PASSWORD"),
+        ('[[arrays]]\nname = "mqtt://me:hunter2@x"\n', "arrays[2] ((hidden)).name", "PEMS_ARRAYS_NAME"),
     ],
 )
 def test_a_secret_in_the_house_file_is_refused_and_not_repeated(
     tmp_path: Path, text: str, field: str, variable: str
 ) -> None:
     found = [str(fault) for fault in check(write_house(tmp_path, demo_text() + "\n" + text))]
-    (line,) = [one for one in found if one.startswith(f"{field} = (hidden): a secret must not stand")]
-    assert variable in line
-    assert "hunter2" not in line
+    (line,) = [one for one in found if one.startswith(f"{field} = (hidden)")]
+    assert "a secret must not stand in the house file" in line and variable in line
+    assert "hunter2" not in "".join(found)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "secrets = 'hunter2'\n",
+        "[run]\npassword = hunter2\n",
+        "[run]\nbroker = mqtt://me:hunter2@x\n",
+        "[run]\nToken = 'hunter2\n",
+    ],
+)
+def test_a_spoilt_file_does_not_give_its_secret_away(tmp_path: Path, text: str) -> None:
+    found = [str(fault) for fault in check(write_house(tmp_path, text))]
+    assert found and "hunter2" not in "".join(found)
 
 
 def test_a_secret_comes_from_the_environment_first(tmp_path: Path) -> None:

@@ -140,6 +140,13 @@ def test_a_full_disk_is_told_and_nothing_of_the_batch_is_left(store: Store) -> N
     assert store.write(rows(5)) == {"written": 5}
 
 
+def test_a_batch_that_fails_half_way_leaves_nothing(store: Store) -> None:
+    store._opened()[1].execute("DROP TABLE events")
+    with pytest.raises(StoreError, match="no such table"):
+        store.write(Rows(rows=(*rows(3).rows, *rows(3, kind=Kind.EVENT).rows)))
+    assert store.query({"kind": "telemetry"}) == []
+
+
 def test_a_read_only_store_is_told(store: Store) -> None:
     store._opened()[1].execute("PRAGMA query_only = ON")
     with pytest.raises(StoreError, match="cannot write.*readonly"):
