@@ -57,10 +57,6 @@ class Asks:
         ask.responder = responder
         responder.answering[ask.id] = ask
 
-    def find(self, ask_id: int) -> Ask | None:
-        """The open ask of that number."""
-        return self._open.get(ask_id)
-
     def end(self, ask: Ask, outcome: Outcome, value: object = None, *, by: Context | None = None) -> bool:
         """End an ask, if nobody else has; `by` is the answering incarnation, which must still live."""
         with self._lock:

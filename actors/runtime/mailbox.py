@@ -209,8 +209,13 @@ class Mailbox:
             self.idle = False
 
     def detach(self) -> None:
-        """Take it from whoever had it: letters wait for the next incarnation."""
+        """Take it from whoever had it: letters wait for the next incarnation, orders to this one are void."""
         with self._lock:
+            void = len(self.controls)
+            self.controls.clear()
+            self.high -= void
+            self.taken += void
+            self.dropped += void
             self.owner = None
             self.open = False
             self.idle = False
@@ -244,11 +249,6 @@ class Mailbox:
         """Count the letter just taken as one that reached nobody."""
         with self._lock:
             self.dropped += 1
-
-    def refuse(self) -> None:
-        """Count a letter that never got as far as a lane."""
-        with self._lock:
-            self.refused += 1
 
     # -- looking ---------------------------------------------------------------------------------------------------
 

@@ -42,7 +42,8 @@ class Runtime:
         Of all random numbers behaviours and supervisors use.
     on_escalate : callable, optional
         Called once, with the reason, when the tree cannot help itself: a supervisor under the root or a child of the
-        root has given up, the root failed, or three threads hang. Any thread; should end the process.
+        root has given up, the root failed, or three threads hang. Comes in a thread of the tree, so it should wake the
+        main thread to end the process, and not wait for `stop` itself.
 
     Raises
     ------

@@ -431,14 +431,18 @@ def test_messages_to_a_parked_child_are_dead_letters_and_asks_end(world: World) 
 
     def flood_and_fail(a: Probe) -> None:
         a.ctx.tell("/s/a", "left behind")
+        world.do_now("/s/b", lambda b: b.ctx.ask("/s/a", "waiting", timeout_s=9, tag="waited"))
         a.ctx.fail("no good")
 
     world.do("/s/a", flood_and_fail)
+    assert world.seen("/s/b") == [Dead(1, "waited", "parked")]
+    world.log.clear()
     world.tell("/s/a", "too late")
     world.do("/s/b", lambda b: b.ctx.ask("/s/a", "well?", timeout_s=9))
     (dead,) = world.seen("/s/b")
     assert isinstance(dead, Dead) and dead.reason == "parked"
-    assert [d.reason for d in runtime.dead_letters() if d.to == "/s/a"] == ["parked"] * 3
+    assert [d.reason for d in runtime.dead_letters() if d.to == "/s/a"] == ["parked"] * 4
+    assert world.stats("/s/a").dead_letters == 4
     assert world.seen("/s/a") == []
 
 
@@ -529,6 +533,31 @@ def test_a_fault_in_a_supervisor_itself_restarts_its_whole_subtree(world: World)
     assert world.state("/s") == ("running", 2)
     assert [world.state(f"/s/{n}") for n in "ab"] == [("running", 2), ("running", 2)]
     assert world.lives() == ["a+", "b+", "b-", "a-", "a+", "b+"]
+
+
+def test_a_second_fault_in_a_supervisor_that_is_going_down_leaves_no_two_lives(world: World) -> None:
+    runtime = world.start(world.child("a"), world.child("b"))
+    runtime.inject("/s", ValueError("first"))
+    runtime.inject("/s", ValueError("second"))
+    world.settle()
+    assert [world.stats(f"/s/{n}").state for n in "ab"] == ["running", "running"]
+    for name in "ab":
+        marks = [life for life in world.lives() if life[0] == name]
+        assert marks == [f"{name}+", f"{name}-"] * (len(marks) // 2) + [f"{name}+"]
+
+
+def test_a_message_to_a_supervisor_is_a_dead_letter(world: World) -> None:
+    runtime = world.start(world.child("a"))
+    world.tell("/s", "hello")
+    assert runtime.dead_letters()[-1].reason == "unhandled"
+    assert world.state("/s") == ("running", 1)
+
+
+def test_escalation_is_told_once(world: World) -> None:
+    runtime = world.start(world.child("a"))
+    runtime.escalate("first")
+    runtime.escalate("second")
+    assert world.escalations == ["first"] and runtime.escalated == "first"
 
 
 def test_a_fault_in_the_root_escalates(world: World) -> None:

@@ -214,19 +214,27 @@ class Tree(RuleBasedStateMachine):
     def do(self, path: str, what: Callable[[Player], Any]) -> None:
         self.runtime.tell(path, Run(what), lane=Lane.SIGNAL)
 
-    def send(self, ctx: Context, to: str, lane: Lane, *, key: object = None, stale: bool = False) -> None:
+    def send(self, ctx: Context, to: str, lane: Lane, *, key: int | None = None, stale: bool = False) -> None:
         line = (ctx.path, to, lane)
         self.serials[line] += 1
         letter = Letter(ctx.path, ctx.epoch.incarnation, lane, self.serials[line], key is not None, stale)
-        ctx.tell(to, letter, lane=lane, coalesce=key)  # type: ignore[arg-type]
+        ctx.tell(to, letter, lane=lane, coalesce=key)
 
     @rule(sender=paths, to=st.sampled_from([*PATHS, "/s/void"]), lane=lanes, count=st.integers(1, 10))
     def tell(self, sender: str, to: str, lane: Lane, count: int) -> None:
-        self.do(sender, lambda p: [self.send(p.ctx, to, lane) for _ in range(count)])
+        def run(player: Player) -> None:
+            for _ in range(count):
+                self.send(player.ctx, to, lane)
+
+        self.do(sender, run)
 
     @rule(sender=paths, to=paths, lane=lanes, key=st.integers(0, 2))
     def tell_keyed(self, sender: str, to: str, lane: Lane, key: int) -> None:
-        self.do(sender, lambda p: [self.send(p.ctx, to, lane, key=key) for _ in range(3)])
+        def run(player: Player) -> None:
+            for _ in range(3):
+                self.send(player.ctx, to, lane, key=key)
+
+        self.do(sender, run)
 
     @rule(
         sender=paths,
@@ -244,7 +252,11 @@ class Tree(RuleBasedStateMachine):
 
     @rule(path=paths)
     def answer_kept(self, path: str) -> None:
-        self.do(path, lambda p: [p.ctx.reply_to(token, "late") for token in p.kept])
+        def run(player: Player) -> None:
+            for token in player.kept:
+                player.ctx.reply_to(token, "late")
+
+        self.do(path, run)
 
     @rule(path=paths, delay_s=st.sampled_from([0.0, 0.5, 1.0, 7.0]), every=st.booleans())
     def arm(self, path: str, delay_s: float, every: bool) -> None:
@@ -339,7 +351,7 @@ class Tree(RuleBasedStateMachine):
     def teardown(self) -> None:
         if not hasattr(self, "runtime"):
             return
-        self.runtime.run_for(31)
+        self.runtime.run_for(60)  # the longest backoff here, then the longest time-out
         for number, asker in self.asked.items():
             hears = asker.alive and self.runtime.cells[asker.path].life is asker and asker.busy_since is None
             if number and hears:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -28,7 +29,9 @@ from actors.runtime import (
     WorkerEnded,
     WorkerFailed,
     WorkerStarted,
+    serve,
 )
+from actors.runtime.frames import Unpacker, pack
 from tests.actors.runtime.echo import CODEC, Job
 from tests.actors.runtime.world import START
 
@@ -324,7 +327,8 @@ def test_a_process_killed_between_calls_is_noticed_at_once(open_house: Callable[
 
 
 @pytest.mark.parametrize(
-    "nonsense", ["GET / HTTP/1.1", "\0\0\0\x04abcd", '\0\0\0\x0e{"id": null}\n{}', "\0\0\0\x05[1]\n{"]
+    "nonsense",
+    ["GET / HTTP/1.1", "\0\0\0\x04abcd", '\0\0\0\x3c{"id": null}\n', "\0\0\0\x3c[1]\n{", '\0\0\0\x3c{"id": 1}'],
 )
 def test_a_process_that_talks_nonsense_is_killed(open_house: Callable[..., House], nonsense: str) -> None:
     house = open_house()
@@ -355,6 +359,36 @@ def test_a_process_gets_its_niceness_and_variables(open_house: Callable[..., Hou
     nice, own, inherited = house.wait_for(3)
     assert nice.value == min(before + 3, 19) or nice.value == 3
     assert own.value == "yes" and inherited.value == os.environ["PATH"]
+
+
+def test_a_process_that_hangs_up_but_lives_on_is_killed(open_house: Callable[..., House]) -> None:
+    hang_up = "import os, sys, threading; os.close(int(sys.argv[-1])); threading.Event().wait(60)"
+    house = open_house([sys.executable, "-c", hang_up], worker={"grace_s": 0.1})
+    house.send(call("echo", 1))
+    (failed,) = house.wait_for(1)
+    assert failed.kind == "crashed" and "SIGKILL" in failed.reason
+
+
+def test_the_worker_side_answers_until_the_other_side_has_closed() -> None:
+    ours, theirs = socket.socketpair()
+    worker = threading.Thread(target=serve, args=(theirs.detach(), METHODS, CODEC))
+    worker.start()
+    unpacker = Unpacker()
+    calls = [("double", CODEC.encode(4)), ("boom", CODEC.encode(0)), ("nothing", CODEC.encode(0)), ("double", b"junk")]
+    answers = []
+    for n, (method, body) in enumerate(calls):
+        ours.sendall(pack({"id": n, "method": method}, body))
+        arrived: list[Any] = []
+        while not arrived:
+            arrived = unpacker.feed(ours.recv(1000))
+        answers.append(arrived[0])
+    assert answers[0] == ({"id": 0, "ok": True}, CODEC.encode(8))
+    assert answers[1] == ({"id": 1, "ok": False, "error": "ValueError: no solution"}, b"")
+    assert answers[2][0]["error"] == "no method 'nothing' here; there are boom, double"
+    assert "CodecError: not a tagged value" in answers[3][0]["error"]
+    ours.close()
+    worker.join(5)
+    assert not worker.is_alive()
 
 
 def test_stopping_the_port_lets_the_process_go_in_order(open_house: Callable[..., House]) -> None:

@@ -113,6 +113,16 @@ def test_a_thread_stopped_from_outside_is_a_failure_and_gets_a_successor(world: 
     assert world.lives() == ["a+", "b+", "a-", "a+"]
 
 
+def test_a_supervisor_whose_thread_is_stopped_from_outside_comes_back_with_its_children(world: World) -> None:
+    runtime = world.start(world.child("a"), world.child("b"))
+    assert isinstance(runtime, PykkaRuntime)
+    runtime._threads["/s"].stop(timeout=5)
+    _until(lambda: world.stats("/s/b").incarnation == 2 and world.stats("/s/b").state == "running")
+    world.settle()
+    assert [world.state(p) for p in ("/s", "/s/a", "/s/b")] == [("running", 2)] * 3
+    assert world.lives() == ["a+", "b+", "a-", "a+", "b-", "b+"], "each ended before its successor began"
+
+
 def test_stopping_every_pykka_actor_at_once_escalates(world: World) -> None:
     world.start(world.child("a"))
     pykka.ActorRegistry.stop_all(timeout=5)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from actors.runtime import Behaviour, ChildSpec, ManualClock, PykkaRuntime, StepRuntime, SupervisorSpec
+from actors.runtime import Behaviour, ChildSpec, Lane, ManualClock, PykkaRuntime, StepRuntime, SupervisorSpec
 from actors.runtime.runtime import Runtime
 
 START = datetime(2021, 2, 8, tzinfo=UTC)
@@ -128,6 +130,22 @@ class World:
     def do(self, path: str, run: Callable[[Probe], Any]) -> None:
         """Have the probe at `path` do something now."""
         self.tell(path, Do(run))
+
+    def do_now(self, path: str, run: Callable[[Probe], Any]) -> None:
+        """Have another probe do something while one is in the middle of a message."""
+        done: list[bool] = []
+
+        def then(probe: Probe) -> None:
+            run(probe)
+            done.append(True)
+
+        self.runtime.tell(path, Do(then), lane=Lane.SIGNAL)
+        if isinstance(self.runtime, StepRuntime):
+            self.runtime.cells[path].step(self.runtime)
+        end = time.monotonic() + 5
+        while not done:
+            assert time.monotonic() < end
+            threading.Event().wait(0.001)
 
     def raises(self, path: str, error: BaseException) -> None:
         """Have its handler raise."""
