@@ -19,6 +19,7 @@ from actors.planning.dispatcher import Dispatcher, DispatchSettings
 from actors.planning.local_rules import LocalRules
 from actors.planning.planner import Load, Planner, PlannerSetup
 from actors.planning.rooms_tracker import ObservedRooms, RoomStates
+from actors.planning.surplus import SurplusHeating
 from actors.runtime import Behaviour, ChildSpec, Port, SupervisorSpec, Worker
 from actors.safety import Safety, SafetySettings, TripStore
 from config.schema import HouseFile
@@ -44,6 +45,7 @@ class Parts:
     wear: WearLog
     quick: bool  # virtual time: look for an answer when it may be there
     method: str = "plan"
+    surplus: bool = False  # heat on live surplus sun, as the smart policy does
     level: Level = Level.PLAN
     plants: Sequence[RoomPlant] | None = None  # None: as the house file describes them
     states: Callable[[], RoomStates] | None = None  # None: observers
@@ -181,6 +183,9 @@ def _plan(config: HouseFile, parts: Parts) -> SupervisorSpec:
     ports = [ChildSpec(id="optimizer", make=lambda: Port(parts.optimizer), on_give_up="park")]
     if forecaster is not None:
         ports.insert(0, ChildSpec(id="forecaster", make=lambda: Port(forecaster), on_give_up="park"))
+    surplus: tuple[ChildSpec, ...] = ()
+    if parts.surplus:
+        surplus = (ChildSpec(id="surplus", make=lambda: SurplusHeating(house, level=parts.level), on_give_up="park"),)
     return SupervisorSpec(
         id="plan",
         strategy="one_for_one",
@@ -189,6 +194,7 @@ def _plan(config: HouseFile, parts: Parts) -> SupervisorSpec:
             *ports,
             ChildSpec(id="planner", make=lambda: Planner(setup), on_give_up="park"),
             ChildSpec(id="dispatcher", make=lambda: Dispatcher(house, dispatch, level=parts.level), on_give_up="park"),
+            *surplus,
             ChildSpec(
                 id="local_rules", make=lambda: LocalRules(house, tick_s=max(timing.gate_tick_s, 30.0)), on_give_up="park"
             ),

@@ -9,8 +9,10 @@ from typing import cast
 
 from models.errors import PlanError
 from solvers.cascade import Cascade
+from solvers.checker import sign
 from solvers.problem import PlanProblem
 from solvers.result import SignedPlan
+from solvers.rules import SmartRules
 
 DEFAULT_TIME_LIMIT_S = 20.0
 
@@ -18,7 +20,7 @@ DEFAULT_TIME_LIMIT_S = 20.0
 def methods(
     *, time_limit_s: float = DEFAULT_TIME_LIMIT_S, clock: Callable[[], float] = time.monotonic
 ) -> dict[str, Callable[[object], object]]:
-    """Methods of the worker: `plan`, from `PlanProblem` to `SignedPlan`.
+    """Methods of the worker: `plan` (the cascade) and `smart` (a careful owner's rules), `PlanProblem` to `SignedPlan`.
 
     Parameters
     ----------
@@ -34,7 +36,12 @@ def methods(
             raise PlanError(f"plan: got a {type(body).__name__}, must be a PlanProblem")
         return cast(object, cascade.plan(body, time_limit_s=time_limit_s))
 
-    return {"plan": plan}
+    def smart(body: object) -> object:
+        if not isinstance(body, PlanProblem):
+            raise PlanError(f"smart: got a {type(body).__name__}, must be a PlanProblem")
+        return cast(object, sign(body, SmartRules().solve(body, time_limit_s=time_limit_s)))
+
+    return {"plan": plan, "smart": smart}
 
 
 def simulation_methods() -> dict[str, Callable[[object], object]]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
 from actors.messages import Alarm, Tick
-from actors.runtime import Behaviour
+from actors.runtime import Behaviour, Started
 from models.errors import PemsError
 
 
@@ -56,6 +56,7 @@ class Feed(Behaviour, Generic[T]):
 
     def on_start(self) -> None:
         self._known_at = self._make()
+        self.ctx.subscribe(Started, coalesce=lambda _: "started")
         self.ctx.every(self._every_s, Tick(name="ask"), name="ask")
         self._ask()
 
@@ -63,6 +64,9 @@ class Feed(Behaviour, Generic[T]):
         match message:
             case Tick():
                 self._ask()
+            case Started():  # whoever began later has not heard it yet
+                if self._last is not None:
+                    self.ctx.publish(self._event(self._last))
             case _:
                 super().handle(message)
 

@@ -15,6 +15,7 @@ from models.types.house import House
 from models.types.mode import Composite, InverterMode
 from models.types.reading import RoomsReading
 from solvers.checker import verify
+from solvers.result import Quality
 
 MODE, EXPORT = "inverter.mode", "inverter.export_limit_kw"
 RUN_AHEAD_S = 7200.0  # the longest lease of what is stored in the inverter
@@ -148,9 +149,10 @@ class Dispatcher(Behaviour):
         result, problem = self._ready.plan.result, self._ready.problem
         dt_s = 0.0 if self._ticked_s is None else at_s - self._ticked_s
         self._ticked_s = at_s
+        ruled = result.quality is Quality.FALLBACK  # rules leave the rooms to their thermostats, which see them
         for room, duties in zip(problem.rooms, result.duty, strict=True):
             point, duty = f"room.{room.name}.relay", duties[slot]
-            if math.isnan(duty):  # the plan leaves this room to its thermostat
+            if ruled or math.isnan(duty):
                 if point in self._asked:
                     self._ask(point, RELINQUISH, 60.0, "left to the thermostat")
                 continue

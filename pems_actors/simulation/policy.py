@@ -27,7 +27,7 @@ from pems_actors.release import release_all
 from pems_actors.simulation.recorder import SAMPLE, SAMPLES, Recorder
 from pems_actors.simulation.world import Recorded, true_forecast
 from pems_actors.wiring import Parts, house_tree
-from solvers.worker import methods as planning_methods
+from solvers.worker import simulation_methods
 
 POLICIES = ("none", "rules", "smart", "pems", "foresight")
 PLANNING = {"smart": "smart", "pems": "plan", "foresight": "plan"}  # policy -> method of the optimizer worker
@@ -209,7 +209,7 @@ def _parts(
     """The actors' surroundings: functions in place of worker processes, the recorded past in place of services."""
     foresight = job.policy == "foresight"
     load = recorded.known_load(foresight=foresight)
-    optimizer = _timed(planning_methods(deterministic=True), outcome)
+    optimizer = _timed(simulation_methods(), outcome)
     trips = MemoryTrips()
     return Parts(
         twin=lambda: FunctionWorker({"exchange": exchange(twin)}),
@@ -222,6 +222,7 @@ def _parts(
         wear=wear,
         quick=True,
         method=PLANNING[job.policy],
+        surplus=job.policy == "smart",
         plants=twin.plant_parameters() if foresight else None,
         states=(lambda: _TrueRooms(twin)) if foresight else (lambda: copy.deepcopy(rooms)),
         forecast=true_forecast(twin, load) if foresight else None,
