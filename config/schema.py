@@ -105,18 +105,13 @@ class Planner(Settings):
 
 
 class Safety(Settings):
-    """[safety]: limits and patience of the safety rules and of stored-register writes."""
+    """[safety]: patience of trips, and how often stored registers may be written.
+
+    The limits themselves are physics of this house and stand with it: `floor_max_c` and `max_c` of a room, `frost_c`,
+    `fuse_a`; how old a reading may be is in [timing]. What the rules add to them are constants of `models.safety`.
+    """
 
     hold_off_s: float = Field(60.0, ge=0, le=86400, description="a trip cannot be reset earlier")
-    soc_hysteresis: float = Field(0.005, ge=0, le=0.1, description="at the edges of the SOC window: a fraction")
-    room_hysteresis_k: float = Field(0.2, ge=0, le=3, description="below its maximum a room is released")
-    frost_hysteresis_k: float = Field(0.5, ge=0, le=3, description="above the frost limit it is warm enough again")
-    stuck_above_max_k: float = Field(1.5, ge=0.2, le=10, description="so far above its maximum, relay on: a trip")
-    overload_share: float = Field(1.1, ge=1, le=1.5, description="of the fuse's rating: a trip after overload_s")
-    overload_s: float = Field(60.0, ge=1, le=600, description="overload borne this long; shed rooms wait as long")
-    shed_return_kw: float = Field(1.0, ge=0, le=20, description="room to spare before a shed room returns")
-    headroom_margin_kw: float = Field(0.3, ge=0, le=10, description="kept free when a relay is switched on")
-    battery_hot_c: float = Field(55.0, ge=30, le=80, description="battery temperature of a trip")
     writes_per_day: int = Field(24, ge=4, le=500, description="of one stop SOC, rate or flag: they wear the memory")
     slot_writes_per_day: int = Field(48, ge=8, le=500, description="of time slots")
 

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from config.load import DEMO as DEMO_PATH
 from config.load import check
-from config.schema import HouseFile
+from config.schema import HouseFile, WeatherError
 from tests.config.house_text import demo_text, write_house
 
 DEMO = tomllib.loads(demo_text())
@@ -33,6 +34,9 @@ def _leaves(model: type[BaseModel], at: tuple[str, ...] = ()) -> list[tuple[str,
 
 
 LEAVES = _leaves(HouseFile)
+READ_BY_ARGUMENTS = {("weather_error", name) for name in WeatherError.model_fields} - {
+    ("weather_error", "issue_every_s")
+}
 TABLES = {field.alias or name for name, field in HouseFile.model_fields.items()}
 TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=0xD7FF, exclude_characters='"\\\x7f'), max_size=20)
 SCALARS = st.one_of(
@@ -124,6 +128,17 @@ def test_every_setting_says_what_it_is() -> None:
 
 def test_the_weather_error_has_the_very_arguments_of_the_feed() -> None:
     from actors.feeds.weather_error import WeatherErrorSpec
-    from config.schema import WeatherError
 
     assert WeatherErrorSpec(**WeatherError().arguments()) == WeatherErrorSpec()
+
+
+def test_no_setting_is_without_effect() -> None:
+    """A setting that nobody reads is a promise that nobody keeps."""
+    root = DEMO_PATH.parent.parent
+    readers = [path for package in ("pems_actors", "actors", "config") for path in (root / package).rglob("*.py")]
+    source = "\n".join(path.read_text(encoding="utf-8") for path in readers if path.name != "schema.py")
+    for table, field in HouseFile.model_fields.items():
+        model = field.annotation
+        if isinstance(model, type) and issubclass(model, BaseModel) and model.__module__.startswith("config."):
+            unread = [name for name in model.model_fields if not re.search(rf"\.{name}\b", source)]
+            assert [name for name in unread if (table, name) not in READ_BY_ARGUMENTS] == [], table
