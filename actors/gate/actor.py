@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from actors.gate.decision import (
+    ID_LIMIT,
     Conditions,
     Decision,
     Held,
@@ -14,6 +15,7 @@ from actors.gate.decision import (
     RelayHistory,
     admit,
     decide,
+    malformed,
     phase_shares,
     relay_hindrance,
 )
@@ -25,8 +27,10 @@ from models.types.house import House
 from models.types.mode import InverterMode
 from models.types.point import Modes, PointSpec
 from models.types.reading import InverterReading, MeterReading, RoomsReading
+from models.units import is_number
 
 HEADROOM_MARGIN_KW = 0.3
+VALUE_LIMIT = 200  # characters of a value that is none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +78,7 @@ class Gate(Behaviour):
         self._soc: float | None = None
         self._grid_kw: float | None = None
         self._grid_at_s = 0.0
+        self._trips_known = False  # cold: nothing is decided before safety has said what is latched
         self.checks = 0
 
     def on_start(self) -> None:
@@ -86,8 +91,6 @@ class Gate(Behaviour):
         ctx.subscribe(Started)
         ctx.every(self._settings.tick_s, Tick(name="settle"), name="settle")
         ctx.every(self._settings.refresh_s, Tick(name="refresh"), name="refresh")
-        for point in self._points.values():  # cold: whatever a former life approved is taken back
-            self._approve(point, Decision(value=point.spec.default, level=Level.DEFAULT, reason="gate started"))
 
     def handle(self, message: object) -> None:
         match message:
@@ -124,6 +127,10 @@ class Gate(Behaviour):
 
     # --- what is offered --------------------------------------------------------------------------------------
     def _offer(self, request: Request) -> None:
+        wrong = malformed(request)
+        if wrong:
+            self._say_malformed(request, wrong)
+            return
         self.ctx.publish(request)
         point = self._points.get(request.point)
         admission = admit(
@@ -163,25 +170,38 @@ class Gate(Behaviour):
             outcome=outcome,
             reason=reason,
             at=self.ctx.clock.now(),
-            value=request.value,
+            value=_told(request.value),
             cause=request.cause,
         )
         if point is not None:
             point.verdicts.append(verdict)
         self.ctx.publish(verdict)
+
+    def _say_malformed(self, request: Request, reason: str) -> None:
+        """Refused before anything of it was relied upon."""
+        verdict = Verdict(
+            request_id=str(request.id)[:ID_LIMIT],
+            source=str(request.source)[:ID_LIMIT],
+            level=Level.DEFAULT,
+            point=str(request.point)[:ID_LIMIT],
+            outcome=Outcome.REFUSED,
+            reason=reason,
+            at=self.ctx.clock.now(),
+            value=_told(request.value),
+            cause=self.ctx.cause,
+        )
+        self.ctx.publish(verdict)
         if self.ctx.asked:
             self.ctx.reply(verdict)
 
     def _latch(self, latched: Latched) -> None:
-        latches: dict[str, Latch] = {}
-        for trip in latched.trips:
-            for name in self._points if "*" in trip.points else trip.points:
-                known = latches.get(name)
-                if known is None or trip.kind == "emergency_stop":
-                    latches[name] = Latch(trip_id=trip.id, kind=trip.kind)
+        first, self._trips_known = not self._trips_known, True
         for point in self._points.values():
-            latch = latches.get(point.spec.name)
-            if latch != point.latch:
+            mine = [t for t in latched.trips if "*" in t.points or point.spec.name in t.points]
+            # an emergency stop first, then a kind that this point knows (a hot floor: off, not auto), then the oldest
+            mine.sort(key=lambda t: (t.kind != "emergency_stop", t.kind not in point.spec.trip))
+            latch = Latch(trip_id=mine[0].id, kind=mine[0].kind) if mine else None
+            if first or latch != point.latch:
                 point.latch = latch
                 self._settle(point)
 
@@ -214,6 +234,8 @@ class Gate(Behaviour):
             self._settle(point)
 
     def _settle(self, point: _Point) -> None:
+        if not self._trips_known:
+            return
         self.checks += 1
         at_s = self.ctx.clock.monotonic()
         for key in [k for k, held in point.slots.items() if not held.alive(at_s)]:
@@ -369,6 +391,15 @@ class Gate(Behaviour):
                 for v in list(point.verdicts)
             ],
         }
+
+
+def _told(value: object) -> Value | Relinquish:
+    """A value as events may carry it: what is no value at all becomes a short text."""
+    if isinstance(value, (InverterMode, Relinquish)):
+        return value
+    if isinstance(value, (int, float)) and is_number(value):
+        return float(value)
+    return str(value)[:VALUE_LIMIT]
 
 
 def show(value: Value | Relinquish | None) -> str | float | None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import UnionType
 
 from models.types.command import RELINQUISH, Level, Outcome, Relinquish, Request, Value
 from models.types.mode import Composite, InverterMode
@@ -165,31 +166,63 @@ def _refusal(
     return None
 
 
+def malformed(request: Request) -> str:
+    """What of the request is not of its kind; empty if all is. Annotations bind nobody who sends.
+
+    The value is not looked at: `fit` does that. Everything else here may rely on the types once this is empty.
+    """
+    kinds: tuple[tuple[str, object, type | UnionType], ...] = (
+        ("id", request.id, str),
+        ("source", request.source, str),
+        ("point", request.point, str),
+        ("cause", request.cause, str),
+        ("note", request.note, str),
+        ("level", request.level, Level),
+        ("issued", request.issued, datetime),
+        ("expires", request.expires, datetime | None),
+        ("epoch", request.epoch, tuple),
+    )
+    wrong = [name for name, found, kind in kinds if not isinstance(found, kind)]
+    if not _whole(request.seq):
+        wrong.append("seq")
+    if "epoch" not in wrong and not (len(request.epoch) == 2 and all(_whole(number) for number in request.epoch)):
+        wrong.append("epoch")
+    return f"malformed request: {', '.join(wrong)}" if wrong else ""
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def fit(spec: PointSpec, value: Value) -> tuple[Value | None, str]:
     """The value inside the point's envelope, or None with the reason: numbers are clamped, all else is refused."""
     envelope = spec.envelope
     if isinstance(envelope, NumberRange):
         if not is_number(value):
-            return None, f"{value!r} is not a finite number"
+            return None, f"{repr(value)[:80]} is not a finite number"
         assert isinstance(value, (int, float))
         clamped = min(max(float(value), envelope.low), envelope.high)
         note = "" if clamped == value else f"{value:g} {spec.unit} clamped to {envelope.low:g} .. {envelope.high:g}"
         return clamped, note
     if isinstance(envelope, Words):
         if not isinstance(value, str) or value not in envelope.allowed:
-            return None, f"{value!r} is not one of {', '.join(envelope.allowed)}"
+            return None, f"{repr(value)[:80]} is not one of {', '.join(envelope.allowed)}"
         return str(value), ""
     return _fit_mode(envelope, value)
 
 
 def _fit_mode(envelope: Modes, value: Value) -> tuple[Value | None, str]:
-    if not isinstance(value, InverterMode) or value.composite not in envelope.allowed:
+    if (
+        not isinstance(value, InverterMode)
+        or not isinstance(value.composite, Composite)  # an equal word is not a composite
+        or value.composite not in envelope.allowed
+    ):
         names = ", ".join(c.value for c in envelope.allowed)
         return None, f"{str(value)[:80]!r} is not one of {names}"
     soc, rate = value.stop_soc, value.rate
     for name, number in (("stop_soc", soc), ("rate", rate)):
         if number is not None and not is_number(number):
-            return None, f"{name} {number!r} is not a finite number"
+            return None, f"{name} {repr(number)[:80]} is not a finite number"
     if value.composite in (Composite.CHARGE_FROM_GRID, Composite.DISCHARGE_TO_GRID) and soc is None:
         return None, f"{value.composite.value} needs a stop_soc"
     if value.composite is Composite.REGULAR:
