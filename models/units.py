@@ -22,4 +22,9 @@ def floor_percent(soc: float) -> int:
 
 def is_number(value: object) -> bool:
     """True for a finite int or float; a bool is not a number, nor are NaN and infinity."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer of hundreds of digits, as JSON may bring one
+        return False
