@@ -62,6 +62,21 @@ class Write:
     body: Mapping[str, object]
     slot: bool = False  # slots have a write budget of their own
 
+    @property
+    def export(self) -> bool:
+        """It belongs to the export limit, not to the mode."""
+        return self.register.startswith("export.")
+
+    @property
+    def makes(self) -> bool:
+        """It switches a mode's slot or the purchase from the grid on."""
+        return self.body.get("enabled") is True or (self.register == "ac_charge" and self.body.get("value") == 1)
+
+    @property
+    def breaks(self) -> bool:
+        """It switches one off."""
+        return self.body.get("enabled") is False or (self.register == "ac_charge" and self.body.get("value") == 0)
+
 
 def _no_constant(text: str) -> object:
     raise PayloadError(f"{text} is not a number that a device can mean")

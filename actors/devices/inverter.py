@@ -37,6 +37,8 @@ PACING_S = 0.85  # the stick fails writes that follow one another faster
 PACING_SLACK_S = 1e-6
 TRIES = 3
 WEAR_EVERY_S = 900.0
+RESERVE, SLOT_RESERVE = 2, 4  # writes of a day's budget that only the way back to the default may use
+AGAIN_FIRST_S, AGAIN_DOUBLINGS = 60.0, 6  # pause before a failed default is tried again: 1 min to about 1 h
 FLOW_TOLERANCE_KW = 0.15
 SOC_JUMP = 0.3  # more than this between two messages is a fault of the sensor, until it repeats itself
 
@@ -65,6 +67,7 @@ class _Job:
     tries: dict[str, int] = field(default_factory=dict)
     stage: str = ""  # "", "written", "applied", "effective", "failed"
     applied_s: float = 0.0
+    failures: int = 0  # rounds of three tries that did not come back
 
 
 @dataclass(slots=True)
@@ -109,6 +112,8 @@ class InverterActor(DeviceActor):
         self._assumed: list[tuple[Write, float]] = []
         self._flight: _Flight | None = None
         self._last_write_s = -1e9
+        self._sent: dict[str, tuple[Write, float]] = {}  # per register, what was written last and when
+        self._loose_until_s = -1e9  # a command whose answer nobody waits for may arrive until then
         self._jobs: dict[str, _Job] = {}
         self._number = 0
         self._jumps = 0
@@ -120,6 +125,7 @@ class InverterActor(DeviceActor):
     def on_start(self) -> None:
         super().on_start()
         self.ctx.subscribe(Incoming)
+        self._last_write_s = self.ctx.clock.monotonic()  # a former life may have written this very instant
         self._say_wear()
 
     def handle(self, message: object) -> None:
@@ -221,6 +227,7 @@ class InverterActor(DeviceActor):
         if flight is not None:
             if urgent and flight.level > Level.SAFETY_TRIP:
                 self._flight = None  # a trip does not wait for an answer, only for the pause
+                self._loose_until_s = flight.sent_s + self.timing.answer_s
             elif at_s - flight.sent_s < self.timing.answer_s:
                 return True
             else:
@@ -274,17 +281,37 @@ class InverterActor(DeviceActor):
         if job.tries.get(write.register, 0) >= TRIES:
             self._give_up(name, job, write)
             return False
+        if self._unread(write, job):
+            return job.begun  # nothing comes between the registers of one mode change
         if not self._affordable(write, job):
             self.alarm("write_budget", f"write budget of {name} is used up; {write.register} is not written")
             return False
         self._send(name, job, write, at_s)
         return True
 
+    def _unread(self, write: Write, job: _Job) -> bool:
+        """True while this write must wait for telemetry. Trips do not wait.
+
+        What was written is not written again before it could come back (it may have arrived, and equal values wear).
+        Nothing is switched on before the read-back shows that its opposite is off: an answer alone may lie.
+        """
+        if job.level <= Level.SAFETY_TRIP:
+            return False
+        last, sent_s = self._sent.get(write.register, (None, -1e9))
+        again = job.tries.get(write.register, 0) > 0 or (last is not None and last.body == write.body)
+        if again and self._live_s <= sent_s:
+            return True
+        return write.makes and any(w.breaks for w in self._writes(MODE, job, self._live))
+
     def _affordable(self, write: Write, job: _Job) -> bool:
-        if job.level <= Level.SAFETY_TRIP or job.level is Level.DEFAULT:
+        """Budgets of the running day. The way back to the default has a reserve, a trip may always write."""
+        if job.level <= Level.SAFETY_TRIP:
             return True
         used, slots = self._wear.used(self.ctx.clock.now())
-        return slots < self._slot_budget - 4 if write.slot else used < self._budget - 2
+        back = job.level is Level.DEFAULT
+        if write.slot:
+            return slots < self._slot_budget - (0 if back else SLOT_RESERVE)
+        return used < self._budget - (0 if back else RESERVE)
 
     def _send(self, name: str, job: _Job, write: Write, at_s: float) -> None:
         self._number += 1
@@ -295,6 +322,7 @@ class InverterActor(DeviceActor):
         job.begun = True
         self._flight = _Flight(correlation=correlation, write=write, point=name, sent_s=at_s, level=job.level)
         self._last_write_s = at_s
+        self._sent[write.register] = (write, at_s)
         self.ctx.tell(
             LINK,
             Outgoing(topic=COMMAND_TOPIC + write.command, payload=body.encode(),
@@ -315,19 +343,23 @@ class InverterActor(DeviceActor):
         assert self._live is not None
         if job.stage in ("applied", "effective") or self._writes(name, job, self._live):
             return
-        if job.begun and self._live_s <= self._last_write_s:
-            return
+        at_s = self.ctx.clock.monotonic()
+        wrote_s = max((s for _, (w, s) in self._sent.items() if w.export is (name == EXPORT)), default=-1e9)
+        if self._live_s <= wrote_s or at_s < self._loose_until_s:
+            return  # what was written last, by whomever, may not show yet
         job.stage, job.begun, job.tries, job.applied_s = "applied", False, {}, self.ctx.clock.monotonic()
         self.alarm_over(f"unconfirmed:{name}")
         self.proof(name, "applied", str(job.value), job.request_id, job.since_s)
 
     def _give_up(self, name: str, job: _Job, write: Write) -> None:
         if job.stage == "failed":
-            if self.ctx.clock.monotonic() - self._last_write_s > 60.0:
-                job.tries = {}  # even a default that failed is tried again, once a minute
+            pause_s = AGAIN_FIRST_S * 2 ** min(job.failures - 1, AGAIN_DOUBLINGS)
+            if self.ctx.clock.monotonic() - self._last_write_s > pause_s:
+                job.tries = {}  # even a default that failed is tried again, ever more rarely: each try wears
                 job.stage = ""
             return
         job.stage = "failed"
+        job.failures += 1
         reason = f"{write.register} did not come back after {TRIES} writes"
         self.forfeit(name, job.request_id, reason)
         self.proof(name, "failed", str(job.value), job.request_id, job.since_s, reason)

@@ -76,7 +76,7 @@ class _Room:
     reading: RoomReading | None = None
     seen_s: float = -1e9
     wishes: dict[str, _Wish] = field(default_factory=dict)
-    setpoint_sent: bool = False
+    setpoint_sent: bool = True  # a former life may have sent one: it is taken back first
 
 
 class RoomsActor(DeviceActor):
