@@ -19,6 +19,12 @@ DAY_S = 86_400.0
 AHEAD_MIN = 122  # two hours, rounded up to whole minutes at both ends
 SOC_SLACK = 0.02
 
+NAMES = (
+    *("BattFirstACChrg", "BattFirstSOC", "BattFirstPwrRate", "GridFirstSOC", "GridFirstPwrRate"),
+    *("ExportLimitFlag", "ExportLimitValue"),
+    *(f"{g}Slot{i}{part}" for g in ("Batt", "Grid") for i in (1, 2, 3) for part in ("Start", "Stop", "En")),
+)
+
 Image = dict[str, object]  # register -> value; slots as (start, stop, enabled)
 
 
@@ -53,7 +59,6 @@ class StoredSettings:
         self._budgets = {False: writes_per_day, True: slot_writes_per_day}
         self._spent: dict[bool, deque[float]] = {False: deque(), True: deque()}
         self._read: Image = {}
-        self._payload: bytes | None = None
         self._read_s = -math.inf
         self._sent: deque[_Sent] = deque(maxlen=64)
         self._last_s: dict[str, float] = {}  # last write by point
@@ -63,10 +68,10 @@ class StoredSettings:
 
     # --- what is heard --------------------------------------------------------------------------------------------
     def telemetry(self, payload: bytes, received_s: float) -> None:
-        """The registers as read; parsed only when somebody asks."""
+        """The registers as read; a message in which one of them is missing or impossible tells nothing."""
         body = _object(payload)
-        if body is not None and "BattFirstACChrg" in body and "ExportLimitValue" in body:
-            self._payload, self._read_s = payload, received_s
+        if body is not None and all(_whole(body.get(name)) for name in NAMES):
+            self._read, self._read_s = _image(body), received_s
 
     def result(self, payload: bytes, at_s: float) -> None:
         """An answer of the stick: the command in flight has arrived."""
@@ -74,17 +79,9 @@ class StoredSettings:
         if body is not None and body.get("success") is True and self._sent:
             self._sent[-1].confirmed_s = at_s
 
-    def _as_read(self) -> Image:
-        """Registers of the last telemetry."""
-        if self._payload is not None:
-            body = _object(self._payload)
-            self._read = {} if body is None else _image(body)
-            self._payload = None
-        return self._read
-
     def image(self, at_s: float) -> Image:
         """Registers as read, with what was written since and may have arrived."""
-        image = dict(self._as_read())
+        image = dict(self._read)
         for sent in self._sent:
             heard_s = sent.confirmed_s if sent.confirmed_s is not None else sent.at_s
             waited_s = self._times.settle_s if sent.confirmed_s is not None else self._times.answer_s
@@ -107,8 +104,9 @@ class StoredSettings:
         self._write_s = self._last_s[point] = at_s
         image = self.image(at_s)
         equal = image.get(register) == value
-        book.check(29, not equal, at_s, point, f"{register} is {value} already and is written again")
-        if write.level > Level.SAFETY_TRIP:
+        exempt = write.level <= Level.SAFETY_TRIP
+        book.check(29, exempt or not equal, at_s, point, f"{register} is {value} already and is written again")
+        if not exempt:
             self._spend(slot, point, register, at_s)
         self._judge_entry(write, image)
         image[register] = value
@@ -159,7 +157,7 @@ class StoredSettings:
         """`applied` stands on registers that were read after the last write and make the value."""
         if proof.stage != "applied" or proof.point not in (MODE, EXPORT):
             return
-        read, last_s = self._as_read(), self._last_s.get(proof.point, -math.inf)
+        read, last_s = self._read, self._last_s.get(proof.point, -math.inf)
         book = self._book
         book.check(14, self._read_s >= last_s, at_s, proof.point, "applied without a read-back after the last write")
         text = proof.value
@@ -190,9 +188,17 @@ def _on(value: object) -> bool:
     return isinstance(value, tuple) and bool(value[2])
 
 
+def _refuse(text: str) -> object:
+    raise ValueError(f"{text} is no number")
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 65_536
+
+
 def _object(payload: bytes) -> dict[str, object] | None:
     try:
-        body = json.loads(payload)
+        body = json.loads(payload, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return None
     return body if isinstance(body, dict) else None
