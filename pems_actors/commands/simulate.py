@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
@@ -24,6 +24,7 @@ from pems_actors.commands.options import DEMO_HOUSE, Config, write_json
 from pems_actors.console.render import UNKNOWN, shown
 
 POLICIES = ("none", "rules", "smart", "pems", "foresight")
+BREACHES_SHOWN = 5
 _HELP = """Simulate days in minutes: the same actors on virtual time, five policies side by side, one scorecard.
 
 All policies begin in one state: none (battery idle), rules (what inverter and thermostats do alone), smart (a careful
@@ -91,7 +92,7 @@ def register(app: typer.Typer) -> None:
             )
             write_json(scorecard, json_)
             if str(json_) != "-":
-                Console().print(table(scorecard))
+                Console().print(picture(scorecard))
             if plot is not None and folder is not None:
                 _draw(folder, plot, house, scorecard)
 
@@ -186,10 +187,18 @@ _ROWS: tuple[tuple[str, str, int], ...] = (
 )
 
 
-def table(scorecard: Mapping[str, Any]) -> Table:
-    """The scorecard as people read it: one column per policy."""
+def picture(scorecard: Mapping[str, Any]) -> RenderableType:
+    """The scorecard as people read it: one column per policy, then how far to trust it."""
+    breaches = scorecard.get("breaches") or ()
+    lines = [Text(f"  {breach}", style="red") for breach in breaches[:BREACHES_SHOWN]]
+    if len(breaches) > BREACHES_SHOWN:
+        lines.append(Text("  ... --json has more", style="red"))
+    return Group(_table(scorecard), _trust(scorecard), *lines)
+
+
+def _table(scorecard: Mapping[str, Any]) -> Table:
     scores: Mapping[str, Mapping[str, Any]] = scorecard["policies"]
-    result = Table(header_style="bold", caption_justify="left", caption=_caption(scorecard))
+    result = Table(header_style="bold")
     result.add_column("")
     for policy in scores:
         result.add_column(policy, justify="right")
@@ -203,7 +212,7 @@ def _figure(value: object, decimals: int) -> str:
     return f"{value:.{decimals}f}" if isinstance(value, (int, float)) else UNKNOWN
 
 
-def _caption(scorecard: Mapping[str, Any]) -> Text:
+def _trust(scorecard: Mapping[str, Any]) -> Text:
     plans, checks = scorecard.get("plans") or {}, scorecard.get("checks") or {}
     violations = scorecard.get("violations")
     text = Text(f"violations {shown(violations)}", style="bold red" if violations else "green")
