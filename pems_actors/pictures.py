@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from io import BytesIO
 from itertools import accumulate, groupby, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from models.errors import ConfigError, DataError
 from models.scorecard import COMFORT_TOLERANCE_K, SLOT_H, EvidenceRow, PolicyScore, check_rows, deviations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 WIDTH_PX, WEEK_HEIGHT_PX = 1600, 1800
 _DPI = 100
-_LEFT_PX, _RIGHT_PX, _GAP_PX, _FOOT_PX = 124, 176, 36, 44
+_LEFT_PX, _RIGHT_PX, _GAP_PX, _FOOT_PX = 156, 176, 36, 44
 
 INK, FAINT, GRID = "#20262E", "#6B7683", "#DDE2E7"
 SUN, CURTAILED, LOAD, HEAT = "#F2B83B", "#8A6A10", "#7C8896", "#D55E00"
@@ -168,8 +168,10 @@ def plan_picture(problem: PlanProblem, result: PlanResult, path: Path, *, zone: 
     _check_plan(problem, result)
     times = [problem.start + timedelta(hours=problem.dt_h * k) for k in range(problem.steps)]
     axis = _TimeAxis.of(times, problem.dt_h, zone)
-    heating_kw = [sum(d * r.heater_kw for d, r in zip(per_slot, problem.rooms, strict=True))
-                  for per_slot in zip(*result.duty, strict=True)] if result.duty else [0.0] * problem.steps  # fmt: skip
+    heating_kw = [
+        math.fsum(duty[k] * room.heater_kw for duty, room in zip(result.duty, problem.rooms, strict=True))
+        for k in range(problem.steps)
+    ]
     words = [mode.composite.value for mode in result.modes]
     heights = [170, 220]
     heights += [120, 150] if problem.battery else []
@@ -192,10 +194,10 @@ def plan_picture(problem: PlanProblem, result: PlanResult, path: Path, *, zone: 
             heating_kw=heating_kw,
         )
         if problem.battery:
-            _battery_panel(next(rest), axis, [c - d for c, d in zip(result.charge_kw, result.discharge_kw, strict=True)])
-            _soc_panel(
-                next(rest), axis, {"plan": result.soc}, "plan", (problem.battery.soc_min, problem.battery.soc_max)
-            )
+            net = [charge - discharge for charge, discharge in zip(result.charge_kw, result.discharge_kw, strict=True)]
+            window = (problem.battery.soc_min, problem.battery.soc_max)
+            _battery_panel(next(rest), axis, net)
+            _soc_panel(next(rest), axis, {"plan": result.soc}, "plan", window)
         if len(set(words)) > 1:
             _ribbon_panel(next(rest), axis, {"composite": words})
         if problem.rooms:
@@ -246,20 +248,34 @@ def _price_panel(
     sell: Sequence[float],
     known: Sequence[bool] | None = None,
 ) -> None:
+    from matplotlib.patches import Patch
+
     _label(ax, "Day-ahead price at the meter", "EUR/kWh")
     ax.stairs(buy, axis.edges, baseline=None, color=IMPORT, lw=1.6, label="buying")
     ax.stairs(sell, axis.edges, baseline=None, color=EXPORT, lw=1.6, label="selling")
     below = [min(value, 0.0) for value in sell]
     if min(below) < 0:
         ax.stairs(below, axis.edges, fill=True, color=DISCHARGE, alpha=0.35, lw=0)
-    unknown = [not k for k in known] if known else [math.isnan(b) or math.isnan(s) for b, s in zip(buy, sell, strict=True)]
+    unknown = [not (math.isfinite(b) and math.isfinite(s)) for b, s in zip(buy, sell, strict=True)]
+    if known:
+        unknown = [missing or not k for missing, k in zip(unknown, known, strict=True)]
     for number, (first, last) in enumerate(_spans(unknown)):
         ax.axvspan(
-            axis.edges[first], axis.edges[last], fc="none", ec="#B9C2CB", hatch="////", lw=0,
+            axis.edges[first],
+            axis.edges[last],
+            fc="none",
+            ec="#B9C2CB",
+            hatch="////",
+            lw=0,
             label=None if number else "not yet known",
-        )  # fmt: skip
+        )
     ax.axhline(0, color=INK, lw=0.8)
-    _legend(ax)
+    handles = list(ax.get_legend_handles_labels()[0])
+    if any(price < 0 for price in sell):
+        handles.append(Patch(fc=COSTS_TO_SELL, label="selling costs"))
+    if any(price < 0 for price in buy):
+        handles.append(Patch(fc=PAID_TO_BUY, label="buying pays"))
+    _legend(ax, handles)
 
 
 def _flow_panel(
@@ -276,9 +292,16 @@ def _flow_panel(
     ax.stairs(used_kw, edges, fill=True, color=SUN, lw=0, label="PV used")
     if any(there > used + 0.01 for used, there in zip(used_kw, available_kw, strict=True)):
         ax.stairs(
-            available_kw, edges, baseline=used_kw, fill=True, fc="#FBEFCF", ec=CURTAILED, hatch="\\\\\\\\", lw=0.0,
+            available_kw,
+            edges,
+            baseline=used_kw,
+            fill=True,
+            fc="#FBEFCF",
+            ec=CURTAILED,
+            hatch="\\\\\\\\",
+            lw=0.0,
             label="PV curtailed",
-        )  # fmt: skip
+        )
         ax.stairs(available_kw, edges, baseline=None, color=CURTAILED, lw=0.9, label="PV available")
     load = [-kw for kw in load_kw]
     total = [-a - b for a, b in zip(load_kw, heating_kw, strict=True)]
@@ -425,7 +448,7 @@ def _rooms_panel(ax: Axes, axis: _TimeAxis, strips: Sequence[_Strip]) -> None:
     count = len(strips)
     picture = [strip.colours() for strip in strips]
     ax.imshow(
-        picture,  # type: ignore[arg-type]  # nested lists are what the stub forgets
+        picture,
         extent=(axis.edges[0], axis.edges[-1], count - 0.5, -0.5),
         aspect="auto",
         interpolation="nearest",
@@ -434,15 +457,28 @@ def _rooms_panel(ax: Axes, axis: _TimeAxis, strips: Sequence[_Strip]) -> None:
     for line, strip in enumerate(strips):
         floor = line + 0.5
         ax.stairs(
-            [floor - 0.36 * share for share in strip.share], axis.edges, baseline=floor, fill=True, color=INK,
-            alpha=0.62, lw=0, zorder=1,
-        )  # fmt: skip
+            [floor - 0.36 * share for share in strip.share],
+            axis.edges,
+            baseline=floor,
+            fill=True,
+            color=INK,
+            alpha=0.62,
+            lw=0,
+            zorder=1,
+        )
         off = sum(abs(k) > COMFORT_TOLERANCE_K + 1e-9 and (k < 0 or h) for k, h in strip.deviation) / len(strip.share)
         mean_c = math.fsum(strip.temperature_c) / len(strip.temperature_c)
         ax.annotate(
-            f"{mean_c:.1f} °C" + (f"   {off:.1%} out" if off else ""), (1, line), (8, 0), ha="left", va="center",
-            xycoords=("axes fraction", "data"), textcoords="offset points", fontsize=9.5, color=COLD if off else FAINT,
-        )  # fmt: skip
+            f"{mean_c:.1f} °C" + (f"   {off:.1%} out" if off else ""),
+            (1, line),
+            (8, 0),
+            ha="left",
+            va="center_baseline",
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            fontsize=9.5,
+            color=COLD if off else FAINT,
+        )
     for line in range(1, count):
         ax.axhline(line - 0.5, color="white", lw=1.6, zorder=1.5)
     ax.set_ylim(count - 0.5, -0.5)
@@ -479,7 +515,7 @@ def _grid_panel(
     top, bottom = max([*drawn, 0.5]) * 1.1, min([*drawn, -0.5]) * 1.1
     if limits_kw:
         fuse_kw, contract_kw = limits_kw
-        top = fuse_kw * 1.1  # the fuse is what the picture is measured by
+        top = max(top, fuse_kw * 1.1)  # the fuse is what the picture is measured by
         ax.axhline(fuse_kw, color=COLD, lw=1.3, ls=(0, (6, 3)), label=f"import limit {fuse_kw:.1f} kW")
         if -bottom > 0.5 * contract_kw:
             bottom = min(bottom, -1.1 * contract_kw)
@@ -541,10 +577,18 @@ def _end_labels(ax: Axes, ends: Mapping[str, float]) -> None:
     for name, place in zip(names, places, strict=True):
         colour, _ = _policy_line(name)
         ax.annotate(
-            f"{name}  {ends[name]:+.2f}", (1, place), (12, 0), xycoords=("axes fraction", "data"), ha="left",
-            va="center", textcoords="offset points", fontsize=10.5, color=colour, annotation_clip=False,
+            f"{name}  {_signed(ends[name], 2, plus=True)}",
+            (1, place),
+            (12, 0),
+            ha="left",
+            va="center",
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            fontsize=10.5,
+            color=colour,
+            annotation_clip=False,
             fontweight="bold" if name == "pems" else "normal",
-        )  # fmt: skip
+        )
 
 
 # --- time ------------------------------------------------------------------------------------------------------------
@@ -627,9 +671,17 @@ class _TimeAxis:
             name = f"{local:%a} {local.day} {local:%b}"
             for ax, place, va, away in ((axes[0], 1.0, "bottom", 24), (foot, 0.0, "top", -17)):
                 ax.annotate(
-                    name, (middle, place), (0, away), xycoords=("data", "axes fraction"), textcoords="offset points",
-                    ha="center", va=va, fontsize=11, fontweight="bold", color=INK,
-                )  # fmt: skip
+                    name,
+                    (middle, place),
+                    (0, away),
+                    xycoords=("data", "axes fraction"),
+                    textcoords="offset points",
+                    ha="center",
+                    va=va,
+                    fontsize=11,
+                    fontweight="bold",
+                    color=INK,
+                )
 
 
 def _days(at: datetime) -> float:
@@ -654,7 +706,7 @@ def _canvas(height_px: int) -> Iterator[Figure]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    style = {
+    style: Any = {  # the stub wants every name as a literal
         "font.family": "DejaVu Sans",
         "font.size": 10,
         "text.color": INK,
@@ -695,22 +747,22 @@ def _stack(figure: Figure, height_px: int, head_px: float, heights_px: Sequence[
     return axes
 
 
-_TABLE: tuple[tuple[str, str, float], ...] = (  # attribute or expression, heading, scale
-    ("cost_eur", "cost\nEUR", 1),
-    ("energy_eur", "meter\nEUR", 1),
-    ("wear_eur", "wear\nEUR", 1),
-    ("tail_eur", "72 h after\nEUR", 1),
-    ("import_kwh", "import\nkWh", 1),
-    ("export_kwh", "export\nkWh", 1),
-    ("peak_import_kw", "peak\nkW", 1),
-    ("comfort_share", "out of\nband %", 100),
-    ("worst_room_share", "worst\nroom %", 100),
-    ("deepest_k", "deepest\nK", 1),
-    ("overheat_kh", "sun-warm\nK·h", 1),
-    ("mean_room_c", "rooms\n°C", 1),
-    ("cycles", "cycles\n", 1),
-    ("relay_switches", "relay\nswitches", 1),
-    ("setting_writes", "setting\nwrites", 1),
+_TABLE: tuple[tuple[str, str, float, int], ...] = (  # figure, heading, scale, decimals
+    ("cost_eur", "cost\nEUR", 1, 2),
+    ("energy_eur", "meter\nEUR", 1, 2),
+    ("wear_eur", "wear\nEUR", 1, 2),
+    ("tail_eur", "72 h after\nEUR", 1, 2),
+    ("import_kwh", "import\nkWh", 1, 1),
+    ("export_kwh", "export\nkWh", 1, 1),
+    ("peak_import_kw", "peak\nkW", 1, 1),
+    ("comfort_share", "out of\nband %", 100, 2),
+    ("worst_room_share", "worst\nroom %", 100, 2),
+    ("deepest_k", "deepest\nK", 1, 2),
+    ("overheat_kh", "sun-warm\nK·h", 1, 1),
+    ("mean_room_c", "rooms\n°C", 1, 2),
+    ("cycles", "battery\ncycles", 1, 1),
+    ("relay_switches", "relay\nswitches", 1, 0),
+    ("setting_writes", "setting\nwrites", 1, 0),
 )
 
 
@@ -735,26 +787,31 @@ def _header(
         return 116
     step = (WIDTH_PX - _LEFT_PX - 50 - 90) / len(_TABLE)
     top = 104
-    for column, (_, heading, _) in enumerate(_TABLE):
+    for column, (_, heading, _, _) in enumerate(_TABLE):
         put(_LEFT_PX + 90 + step * (column + 1), top, heading, fontsize=9, color=FAINT, ha="right", va="center")
     for line, name in enumerate(listed):
         y = top + 32 + 21 * line
         bold = "bold" if name == "pems" else "normal"
         put(_LEFT_PX, y, name, fontsize=11, color=_policy_line(name)[0], fontweight=bold, va="center")
-        for column, (figure_name, _, scale) in enumerate(_TABLE):
+        for column, (figure_name, _, scale, decimals) in enumerate(_TABLE):
             x = _LEFT_PX + 90 + step * (column + 1)
-            text = _figure_text(getattr(scores[name], figure_name), scale)
-            put(x, y, text, fontsize=10.5, ha="right", va="center", fontweight=bold)
+            value = getattr(scores[name], figure_name)
+            put(
+                x,
+                y,
+                "?" if value is None else _signed(value * scale, decimals),
+                fontsize=10.5,
+                ha="right",
+                va="center",
+                fontweight=bold,
+            )
     return top + 32 + 21 * len(listed) + 52
 
 
-def _figure_text(value: float | int | None, scale: float) -> str:
-    if value is None:
-        return "–"
-    if isinstance(value, int):
-        return str(value)
-    value *= scale
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 20 else f"{value:.2f}"
+def _signed(value: float, decimals: int, *, plus: bool = False) -> str:
+    """A number with a real minus, and never a negative zero."""
+    text = f"{value:+.{decimals}f}" if plus else f"{value:.{decimals}f}"
+    return f"{0:.{decimals}f}" if not float(text) else text.replace("-", "\u2212")
 
 
 def _policy_line(name: str) -> tuple[str, str]:
@@ -768,13 +825,13 @@ def _label(ax: Axes, what: str, unit: str) -> None:
         ax.yaxis.set_label_coords(-54 / (WIDTH_PX - _LEFT_PX - _RIGHT_PX), 0.5)
 
 
-def _legend(ax: Axes, handles: Sequence[object] | None = None) -> None:
+def _legend(ax: Axes, handles: Sequence[Any] | None = None) -> None:
     shown = list(handles) if handles is not None else ax.get_legend_handles_labels()[0]
     if shown:
         ax.legend(
-            handles=shown,  # type: ignore[arg-type]
+            handles=shown,
             loc="lower right",
-            bbox_to_anchor=(1.0, 0.985),
+            bbox_to_anchor=(1.0, 1.0),
             ncols=len(shown),
             frameon=False,
             fontsize=10,

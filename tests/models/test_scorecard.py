@@ -173,7 +173,7 @@ def test_a_slot_is_left_out_when_either_price_is_unknown_and_is_counted() -> Non
 
 
 def test_wear_is_charged_per_kwh_discharged_at_the_terminals() -> None:
-    rows = [make_row(0, battery_kw=4.0), make_row(1, battery_kw=-4.0, load_kw=4.0)]
+    rows = [make_row(0, battery_kw=3.0), make_row(1, battery_kw=-4.0, load_kw=4.0)]
 
     found = score(rows, house=make_house())
 
