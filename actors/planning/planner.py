@@ -139,7 +139,8 @@ class Planner(Behaviour):
             if reading.soc >= FULL_SOC or self._last_full is None:
                 self._last_full = now
         if reading.composite is not None and (self._mode is None or self._mode[0] is not reading.composite):
-            self._mode = (reading.composite, at_s)
+            since_s = at_s if self._mode is not None else -1e9  # what ran before we looked has run long enough
+            self._mode = (reading.composite, since_s)
         if reading.pv_kw is not None:
             self._see_pv(now, reading.pv_kw, reading.grid_kw)
 
