@@ -42,7 +42,8 @@ class Safety(Behaviour):
     """Looks at the readings itself, not through the planner's eyes.
 
     Handles  readings, RequestTrip, ResetTrip, Tick
-    Sends    Permit (stream and gate), Latched, level 3 requests while a limit is broken; publishes Trip, TripReset, Alarm
+    Sends    Permit (stream and gate), Latched, level 3 requests while a limit is broken; publishes Trip, TripReset,
+             Alarm, and Latched at its start
     Fails    when a rule raises: no permit, everything at default, until it has restarted
     """
 
@@ -53,6 +54,7 @@ class Safety(Behaviour):
         self._rooms: tuple[RoomsReading, float] | None = None
         self._memory = Memory()
         self._trips: tuple[Trip, ...] = ()
+        self._latched_s: dict[str, float] = {}  # monotonic, in this life: a wall clock may jump over a hold-off
         self._asked: dict[str, Value | None] = {}  # limits in force, by point
         self._findings: tuple[Finding, ...] = ()
         self._alarms: dict[str, str] = {}
@@ -63,6 +65,7 @@ class Safety(Behaviour):
         ctx.subscribe(InverterReading, coalesce=lambda _: "inverter", lane=Lane.URGENT)
         ctx.subscribe(MeterReading, coalesce=lambda _: "meter", lane=Lane.URGENT)
         ctx.subscribe(RoomsReading, coalesce=lambda _: "rooms", lane=Lane.URGENT)
+        self._began_s = ctx.clock.monotonic()
         self._trips = self._load()
         ctx.tell(GATE, Latched(trips=self._trips), lane=Lane.URGENT)
         ctx.publish(Latched(trips=self._trips))
@@ -166,6 +169,7 @@ class Safety(Behaviour):
     def _trip(self, kind: str, points: tuple[str, ...], reason: str) -> Trip:
         trip = self._make_trip(kind, points, reason)
         self._trips = (*self._trips, trip)
+        self._latched_s[trip.id] = self.ctx.clock.monotonic()
         self.ctx.tell(GATE, Latched(trips=self._trips), lane=Lane.URGENT)  # act first, persist second
         self._save()
         self._alarm(f"trip:{trip.id}", reason)
@@ -177,13 +181,14 @@ class Safety(Behaviour):
         if trip is None:
             known = ", ".join(t.id for t in self._trips) or "none is latched"
             return {"ok": False, "reason": f"no trip {trip_id!r}; latched: {known}"}
-        age_s = (self.ctx.clock.now() - trip.tripped_at).total_seconds()
+        age_s = self.ctx.clock.monotonic() - self._latched_s.get(trip_id, self._began_s)
         if age_s < trip.hold_off_s:
             return {"ok": False, "reason": f"hold-off: {trip.hold_off_s - age_s:.0f} s left"}
         causes = [f.text for f in self._findings if f.action is Action.TRIP and TRIP_KIND[f.rule] == trip.kind]
         if causes:
             return {"ok": False, "reason": f"its cause still lasts: {causes[0]}"}
         self._trips = tuple(t for t in self._trips if t.id != trip_id)
+        self._latched_s.pop(trip_id, None)
         self._save()
         self.ctx.tell(GATE, Latched(trips=self._trips), lane=Lane.URGENT)
         self._alarm_over(f"trip:{trip_id}")
