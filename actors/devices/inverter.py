@@ -154,7 +154,11 @@ class InverterActor(DeviceActor):
         self._reading = reading
         if registers is not None:
             self._live, self._live_s = registers, message.received_s
-            self._assumed = [a for a in self._assumed if message.received_s - a[1] < self.timing.settle_s]
+            self._assumed = [  # until the read-back shows it, or it should have
+                (write, answered_s)
+                for write, answered_s in self._assumed
+                if message.received_s - answered_s < self.timing.settle_s and assume(registers, write) != registers
+            ]
         self.ctx.publish(reading)
         self.act()
         self._check_effect()
@@ -323,6 +327,7 @@ class InverterActor(DeviceActor):
         self._flight = _Flight(correlation=correlation, write=write, point=name, sent_s=at_s, level=job.level)
         self._last_write_s = at_s
         self._sent[write.register] = (write, at_s)
+        self._assumed = [a for a in self._assumed if a[0].register != write.register]
         self.ctx.tell(
             LINK,
             Outgoing(topic=COMMAND_TOPIC + write.command, payload=body.encode(),
