@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from actors.audit.authority import Authority
 from actors.audit.book import Book, Breach, Durations
 from actors.audit.physics import Physics
-from actors.audit.registers import StoredSettings
+from actors.audit.registers import EXPORT, StoredSettings
 from actors.audit.relays import Relays
 from actors.audit.signals import Signals
 from actors.messages import (
@@ -81,6 +81,7 @@ class Audit:
         )
         self._relays = Relays(house, points, timing, self._authority, self._signals, self._book)
         self._physics = Physics(house, timing, self._authority, self._signals, self._stored, self._book)
+        self._authority.at_default = self._at_default
         self._clock: Clock | None = None
         self._heard: dict[type, Callable[[Any], None]] = {
             Request: self._authority.offered,
@@ -168,6 +169,13 @@ class Audit:
             self._stored.telemetry(message.payload, message.received_s)
         elif message.topic == RESULT and not message.retained:
             self._stored.result(message.payload, self._at_s())
+
+    def _at_default(self, spec: PointSpec) -> bool:
+        """The device reports the default of this point, whatever was written last."""
+        if spec.relay is not None:
+            room = None if self._signals.rooms is None else self._signals.rooms.rooms.get(spec.name.split(".")[1])
+            return room is not None and room.automatic is True
+        return self._stored.export_is(str(spec.default)) if spec.name == EXPORT else False
 
     def _at_s(self) -> float:
         assert self._clock is not None, "attach the auditor before the runtime starts"

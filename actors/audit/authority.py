@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from actors.audit.book import Book, Durations
@@ -36,6 +36,7 @@ class Authority:
         self.permit_until_s = -math.inf
         self._times, self._signals, self._book = times, signals, book
         self._slack_s = times.gate_tick_s + times.device_tick_s
+        self.at_default: Callable[[PointSpec], bool] = lambda _: False  # as the device reports it
         self._offered: Request | None = None
         self._fence: dict[str, tuple[tuple[int, int], int]] = {}
         self._trips: dict[str, tuple[Trip, float]] = {}
@@ -43,6 +44,7 @@ class Authority:
         self._lives: dict[str, int] = {}  # device path -> incarnation
         self._alive_s: dict[str, float] = {}  # device path -> running since
         self._gate_s = 0.0
+        self.begun_s = -math.inf  # when any actor began its present life last
         self._failed: dict[str, str] = {}
         self._alarms: set[str] = set()
         self._clock_s: float | None = None  # house time minus monotonic
@@ -121,12 +123,16 @@ class Authority:
             for name in self._points_of(trip):
                 self._reset_s[name] = at_s
 
+    def _tripping(self, name: str) -> list[Trip]:
+        return [t for t, _ in self._trips.values() if "*" in t.points or name in t.points]
+
     def _points_of(self, trip: Trip) -> Iterable[str]:
         return tuple(self.asks) if "*" in trip.points else trip.points
 
     def started(self, path: str, incarnation: int, at_s: float) -> None:
         """A life began."""
         self._lives[path], self._alive_s[path] = incarnation, at_s
+        self.begun_s = at_s
         if path == "/core/gate":
             self._gate_s = at_s
             self._fence.clear()
@@ -214,7 +220,7 @@ class Authority:
     def _judge_stop(self, asks: Asks, write: WireWrite) -> None:
         """Levels 1 and 2 act on a latched trip or an emergency request only."""
         at_s, name = write.at_s, asks.spec.name
-        tripped = any("*" in t.points or name in t.points for t, _ in self._trips.values())
+        tripped = bool(self._tripping(name))
         lately = at_s - self._reset_s.get(name, -math.inf) <= self._slack_s
         asked = any(a.request.level is Level.EMERGENCY_STOP for a in asks.living.values()) or any(
             at_s <= a.end_s() + self._slack_s for a in asks.named(write.request_id)
@@ -281,6 +287,10 @@ class Authority:
             since_s = self._alive_s.get(spec.device)
             if write.level <= Level.SAFETY_TRIP or name == MODE or write.value == str(spec.default):
                 continue
+            if self.at_default(spec):
+                continue  # what was written last never took
+            if write.value in {_safe(spec, t.kind) for t in self._tripping(name)}:
+                continue  # a trip to the value that stands writes nothing
             if since_s is None or at_s - since_s < slack_s or not self._signals.heard_since(spec, since_s):
                 continue
             over_s = at_s - self.asks[name].wanted_until_s(write.value, default=write.at_s)

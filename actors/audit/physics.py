@@ -71,6 +71,7 @@ class Physics:
         able = (
             at_s < self._authority.permit_until_s
             and self._signals.link_up_s is not None
+            and self._stored.answering(at_s)
             and self._signals.fresh("inverter", at_s)
             and self._signals.inverter is not None
             and not self._signals.inverter.fault
@@ -81,7 +82,7 @@ class Physics:
             return
         if self._costs_s is None:
             self._costs_s = at_s
-        if at_s - self._costs_s > self._reaction_s:
+        if at_s - max(self._costs_s, self._authority.begun_s) > self._reaction_s:
             text = f"{export_kw:.2f} kW exported at {price:.3f} EUR/kWh"
             self._book.check(20, export_kw <= KW_TOLERANCE, at_s, "", text)
 

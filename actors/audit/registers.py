@@ -79,6 +79,10 @@ class StoredSettings:
         if body is not None and body.get("success") is True and self._sent:
             self._sent[-1].confirmed_s = at_s
 
+    def answering(self, at_s: float) -> bool:
+        """The stick answers: a command that it owes an answer for too long means that the link is dead."""
+        return not self._sent or self._sent[-1].confirmed_s is not None or at_s - self._sent[-1].at_s < 1.0
+
     def image(self, at_s: float) -> Image:
         """Registers as read, with what was written since and may have arrived."""
         image = dict(self._read)
@@ -162,7 +166,7 @@ class StoredSettings:
         book.check(14, self._read_s >= last_s, at_s, proof.point, "applied without a read-back after the last write")
         text = proof.value
         if proof.point == EXPORT:
-            book.check(14, self._export_holds(read, text), at_s, EXPORT, f"applied {text} kW, the registers differ")
+            book.check(14, self.export_is(text), at_s, EXPORT, f"applied {text} kW, the registers differ")
             return
         battery = any(_on(read.get(f"batteryfirst.slot{i}")) for i in (1, 2, 3))
         grid = any(_on(read.get(f"gridfirst.slot{i}")) for i in (1, 2, 3))
@@ -176,10 +180,12 @@ class StoredSettings:
         }.get(text.split(" ")[0], False)
         book.check(14, holds, at_s, MODE, f"applied {text!r}, the registers differ: {read}")
 
-    def _export_holds(self, read: Image, text: str) -> bool:
+    def export_is(self, text: str) -> bool:
+        """The registers as read limit the feed-in to this."""
         rated = self._house.inverter.ac_limit_kw
-        limit = read.get("export.value")
-        shown_kw = rated if read.get("export.flag") != 1 or not isinstance(limit, float) else limit / 100.0 * rated
+        limit = self._read.get("export.value")
+        limited = self._read.get("export.flag") == 1 and isinstance(limit, float)
+        shown_kw = limit / 100.0 * rated if limited and isinstance(limit, float) else rated
         wanted_kw = min(float(text), rated)
         return abs(shown_kw - wanted_kw) <= 0.001 * rated + 0.011
 
