@@ -217,7 +217,7 @@ class Handlers:
     def _point(self, params: dict[str, Any]) -> Any:
         name = self._text(params, "point")
         if name not in self._points:
-            near = [p for p in self._points if name and name.split(".")[-1] in p or name in p][:3]
+            near = [p for p in self._points if name.split(".")[-1] in p or name in p][:3]
             hint = f"did you mean {', '.join(near)}?" if near else "`status --json` lists all points"
             raise ConsoleError(f"no such point: {name!r}", hint=hint)
         return self._points[name]

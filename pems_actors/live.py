@@ -27,7 +27,8 @@ def line(status: Mapping[str, Any]) -> str:
     return (
         f"{_local(status)}  buy {_eur(status.get('price_import'))} sell {_eur(status.get('price_export'))} EUR/kWh  "
         f"PV {_kw(status.get('pv_kw'))}  load {_kw(status.get('load_kw'))}  heating {_kw(status.get('heating_kw'))}  "
-        f"battery {_kw(status.get('battery_kw'))}  grid {_kw(status.get('grid_kw'))} kW  SOC {_share(status.get('soc'))}  "
+        f"battery {_kw(status.get('battery_kw'))}  grid {_kw(status.get('grid_kw'))} kW  "
+        f"SOC {_share(status.get('soc'))}  "
         f"{status.get('composite') or '-'}  plans {_plans(status)}  "
         f"cost {_money(status.get('cost_eur'))} (plain rules {_money(status.get('rules_cost_eur'))})"
     )

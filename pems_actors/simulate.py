@@ -1,4 +1,4 @@
-"""`simulate`: several policies on the same house and the same weather, side by side in processes, and what they cost."""
+"""`simulate`: several policies on the same house and weather, side by side in processes, and what they cost."""
 
 from __future__ import annotations
 
@@ -75,8 +75,13 @@ def simulate(
         write_house(folder, config.house)
         jobs = {
             policy: {
-                "policy": policy, "config": json.loads(config.model_dump_json()), "start": start.isoformat(), "days": days,
-                "seed": seed, "replan_s": replan_s, "out": str(folder),
+                "policy": policy,
+                "config": json.loads(config.model_dump_json()),
+                "start": start.isoformat(),
+                "days": days,
+                "seed": seed,
+                "replan_s": replan_s,
+                "out": str(folder),
             }
             for policy in sorted(chosen, key=SLOWEST_FIRST.index)
         }

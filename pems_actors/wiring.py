@@ -77,7 +77,10 @@ def signal_ages(config: HouseFile) -> dict[str, float]:
 def _core(config: HouseFile, parts: Parts) -> SupervisorSpec:
     house, timing, ages = config.house, config.timing, signal_ages(config)
     gate = GateSettings(
-        tick_s=timing.gate_tick_s, refresh_s=timing.relay_refresh_s, meter_settle_s=timing.meter_settle_s, max_age_s=ages
+        tick_s=timing.gate_tick_s,
+        refresh_s=timing.relay_refresh_s,
+        meter_settle_s=timing.meter_settle_s,
+        max_age_s=ages,
     )
     safety = SafetySettings(
         permit_s=timing.permit_s, renew_s=timing.permit_renew_s, max_age_s=ages, hold_off_s=config.safety.hold_off_s
@@ -196,7 +199,9 @@ def _plan(config: HouseFile, parts: Parts) -> SupervisorSpec:
             ChildSpec(id="dispatcher", make=lambda: Dispatcher(house, dispatch, level=parts.level), on_give_up="park"),
             *surplus,
             ChildSpec(
-                id="local_rules", make=lambda: LocalRules(house, tick_s=max(timing.gate_tick_s, 30.0)), on_give_up="park"
+                id="local_rules",
+                make=lambda: LocalRules(house, tick_s=max(timing.gate_tick_s, 30.0)),
+                on_give_up="park",
             ),
         ),
     )

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from actors.messages import Alarm, ApprovedSetpoint, LinkState, Permit, Proof, Refresh, Release, Released, Tick, WireWrite
+from actors.messages import (
+    Alarm,
+    ApprovedSetpoint,
+    LinkState,
+    Permit,
+    Proof,
+    Refresh,
+    Release,
+    Released,
+    Tick,
+    WireWrite,
+)
 from actors.runtime import Behaviour, Lane, ReplyToken
 from models.types.command import Level, Value
 from models.types.house import House

@@ -43,7 +43,8 @@ class LocalRules(Behaviour):
         spot = None if self._prices is None else self._prices.prices.at(self.ctx.clock.now())
         if spot is not None and spot < self._house.tariff.export_fee:
             price = spot - self._house.tariff.export_fee
-            self._asker.ask(EXPORT, 0.0, ttl_s=max(3 * self._tick_s, 60.0), note=f"feeding in costs {-price:.3f} EUR/kWh")
+            ttl_s = max(3 * self._tick_s, 60.0)
+            self._asker.ask(EXPORT, 0.0, ttl_s=ttl_s, note=f"feeding in costs {-price:.3f} EUR/kWh")
             self._off = True
         elif self._off:
             self._asker.ask(EXPORT, RELINQUISH, ttl_s=60.0, note="feeding in no longer costs")

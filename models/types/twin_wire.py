@@ -1,4 +1,4 @@
-"""What the core and the twin of the house exchange over the in-memory link: the very topics and payloads of the wire."""
+"""What core and twin exchange over the in-memory link: the very topics and payloads of the wire."""
 
 from __future__ import annotations
 

@@ -10,10 +10,10 @@ from datetime import date, datetime, timedelta
 
 from actors.audit import Audit
 from actors.devices.registry import all_points
+from actors.forecasting.worker import methods as forecasting_methods
 from actors.memory import MemoryTrips, MemoryWear
 from actors.messages import PlanReady, WireWrite
 from actors.planning.rooms_tracker import ObservedRooms
-from actors.forecasting.worker import methods as forecasting_methods
 from actors.runtime import FunctionWorker, ManualClock, StepRuntime
 from config.schema import HouseFile
 from models.physics.observer import RoomState
@@ -127,10 +127,10 @@ def _plain(
     twin: HouseTwin, prices: PriceSeries, period: tuple[datetime, datetime], fork_hash: str, progress: Progress
 ) -> Outcome:
     """What inverter and thermostats do alone."""
-    first, end = period
+    _, end = period
     recorder = Recorder(twin, prices)
     before = twin.truth()
-    _live(twin, recorder, end, "run", lambda share: progress(share))
+    _live(twin, recorder, end, "run", progress)
     after = twin.truth()
     return Outcome(
         rows=recorder.rows,

@@ -1,4 +1,4 @@
-"""Recorded truth of one simulation: the world of the twin, the feeds that tell what was known, and what really comes."""
+"""Recorded truth of one simulation: the twin's world, the feeds of what was known, and what really comes."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from models.errors import ConfigError
 from models.twins.house import HouseTwin
 from models.twins.world import World
 from models.types.forecast import HouseForecast, PriceSeries, WeatherForecast
-from models.types.house import Site
 from models.types.forecast_request import ForecastRequest, MeasuredSeries
+from models.types.house import Site
 from models.types.slots import local_midnight
 
 
