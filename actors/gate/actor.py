@@ -16,6 +16,7 @@ from actors.gate.decision import (
     admit,
     decide,
     malformed,
+    must_wait,
     phase_shares,
     relay_hindrance,
 )
@@ -241,7 +242,7 @@ class Gate(Behaviour):
         for key in [k for k, held in point.slots.items() if not held.alive(at_s)]:
             del point.slots[key]
         decision = decide(point.spec, point.slots.values(), latch=point.latch, conditions=self._conditions(point, at_s))
-        if point.spec.relay is not None and isinstance(decision.value, str) and decision.level > Level.SAFETY_TRIP:
+        if must_wait(point.spec, decision):
             decision = self._relay_may(point, decision, at_s)
         else:
             point.waiting = ""

@@ -334,10 +334,21 @@ class RelayHistory:
         return RelayHistory(on=on, switched_s=at_s, starts_s=(*starts, at_s) if on else starts)
 
 
+def must_wait(spec: PointSpec, decision: Decision) -> bool:
+    """True if the relay's own times and the connection have a say in this decision.
+
+    Not in a trip, and not where a limit of the safety rules or the grid operator switches off: a fuse or a hot room
+    does not wait ten minutes for the sake of a contact.
+    """
+    if spec.relay is None or not isinstance(decision.value, str) or decision.level <= Level.SAFETY_TRIP:
+        return False
+    return not (decision.level <= Level.GRID_OPERATOR and decision.value == "off")
+
+
 def relay_hindrance(
     spec: PointSpec, wanted: str, history: RelayHistory, *, at_s: float, headroom_kw: Mapping[int, float] | None
 ) -> str:
-    """Why the relay must wait; empty if it may follow `wanted` now. Levels 1 and 2 do not ask.
+    """Why the relay must wait; empty if it may follow `wanted` now. See `must_wait` for who does not ask.
 
     Parameters
     ----------
@@ -347,6 +358,8 @@ def relay_hindrance(
     rule = spec.relay
     if rule is None or wanted not in ("on", "off") or history.on == (wanted == "on"):
         return ""
+    if history.on is None:
+        return "the relay's state is not known yet"
     if history.switched_s is not None:
         needed_s = rule.min_on_s if history.on else rule.min_off_s
         left_s = needed_s - (at_s - history.switched_s)
