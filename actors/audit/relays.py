@@ -92,6 +92,9 @@ class Relays:
             return
         relay.ordered_s = write.at_s
         if write.value not in ("on", "off"):
+            shown = None if relay.seen is None else relay.seen.relay_on
+            if shown is not None and shown != relay.on:  # it never obeyed: what it does now is not known to be a switch
+                relay.on, relay.switched_s = shown, -math.inf
             return
         on = write.value == "on"
         if relay.on is not None and relay.on != on:
