@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from actors.runtime.asks import Ask, Asks
 from actors.runtime.behaviour import Behaviour
@@ -23,6 +25,8 @@ from actors.runtime.timers import Timer, Timers
 
 if TYPE_CHECKING:
     from actors.runtime.context import Context
+
+_log = logging.getLogger(__name__)
 
 MAX_ABANDONED = 3  # threads that hang and cannot be killed; more of them and only a new process helps
 
@@ -184,9 +188,7 @@ class Runtime:
     def publish(self, event: object, life: Context | None = None) -> None:
         """Send an event to its subscribers and listeners; `life` is the incarnation that publishes."""
         for subscriber, _, coalesce, lane in self.stream.subscribers(type(event)):
-            key = coalesce(event) if coalesce is not None else None
-            if key is not None:
-                key = (type(event), key)
+            key = self._key(coalesce, event) if coalesce is not None else None
             cause, sender = (life.cause, life.path) if life is not None else (self.new_cause(), None)
             box = self.boxes[subscriber.path]
             refused = box.put((event, cause, sender, None, key, subscriber), lane, life)
@@ -196,7 +198,16 @@ class Runtime:
                 self.cells[life.path].sent += 1
         if life is None or life.alive:
             for listener in self.stream.listeners(event):
-                listener(event)
+                _call_outside(listener, event)
+
+    @staticmethod
+    def _key(coalesce: Callable[[object], Hashable | None], event: object) -> Hashable | None:
+        try:
+            key = coalesce(event)
+        except Exception:
+            _log.exception("a subscriber's coalesce function failed on %s", type(event).__name__)
+            return None  # the publisher is not to suffer for it
+        return None if key is None else (type(event), key)
 
     def listen(self, listener: Callable[[object], None], *event_types: type) -> None:
         """Have a function called with each event of these types, in the publisher's thread: it must be quick."""
@@ -211,7 +222,7 @@ class Runtime:
     def send_log(self, log: Callable[[Envelope], None] | None) -> None:
         self._send_log = log
         for box in self.boxes.values():
-            box.log = log
+            box.log = None if log is None else partial(_call_outside, log)
 
     # -- looking ---------------------------------------------------------------------------------------------------
 
@@ -420,7 +431,7 @@ class Runtime:
                 return
             self.escalated = reason
         if self._on_escalate is not None:
-            self._on_escalate(reason)
+            _call_outside(self._on_escalate, reason)
 
     def lost_thread(self, cell: Cell) -> None:
         """A thread was abandoned in a handler."""
@@ -440,6 +451,14 @@ class Runtime:
         if cell is None:
             raise UnknownPathError(f"nothing lives at {path}", hint=_nearest(path, self.cells))
         return cell
+
+
+def _call_outside(function: Callable[[Any], None], value: object) -> None:
+    """Call a function of whoever runs the tree; its errors must not end an actor's life."""
+    try:
+        function(value)
+    except Exception:
+        _log.exception("%r failed on %s", function, type(value).__name__)
 
 
 def _nearest(path: str, known: dict[str, Cell]) -> str:

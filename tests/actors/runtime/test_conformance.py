@@ -1311,6 +1311,26 @@ def test_the_send_log_sees_every_accepted_message(world: World) -> None:
     assert second == Envelope("/s/b", "x", "/s/a", first.cause, Lane.URGENT)
 
 
+def test_errors_of_functions_outside_the_tree_do_not_hurt_an_actor(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(_: object) -> None:
+        raise ValueError("broken outside")
+
+    runtime = world.start(world.child("a"), world.child("b"), intensity=0)
+    runtime.listen(broken, News, Failed)
+    runtime.send_log = broken
+    runtime._on_escalate = broken
+    world.do("/s/b", lambda b: b.ctx.subscribe(News, coalesce=broken))
+    world.do("/s/a", lambda a: a.ctx.publish(News("x")))
+    assert world.seen("/s/b") == [News("x")]
+    assert [world.state(p) for p in ("/s/a", "/s/b")] == [("running", 1)] * 2
+    world.raises("/s/a", ValueError())
+    assert runtime.escalated is not None
+    assert world.state("/") == ("running", 1)
+    assert caplog.text.count("broken outside") >= 4
+
+
 def test_random_numbers_depend_on_seed_path_and_incarnation_alone(world: World) -> None:
     runtime = world.start(world.child("a"), world.child("b"), seed=7)
 
