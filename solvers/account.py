@@ -91,10 +91,12 @@ def account(
 
 
 def mode_changes(problem: PlanProblem, modes: Sequence[InverterMode]) -> int:
-    """How often the composite or its rate changes, the present one included."""
-    known = ([] if problem.mode_now is None else [problem.mode_now]) + list(modes)
-    kinds = [(m.composite, 1.0 if m.rate is None else m.rate) for m in known]
-    return sum(a != b for a, b in pairwise(kinds))
+    """How often another mode is written: composite, rate or stop SOC. What runs now may get another stop SOC free."""
+    changes = sum(a != b for a, b in pairwise(modes))
+    now = problem.mode_now
+    if now is not None and (now.composite, now.rate or 1.0) != (modes[0].composite, modes[0].rate or 1.0):
+        changes += 1
+    return changes
 
 
 def end_value(problem: PlanProblem, flows: Flows, prices: Tiers) -> float:

@@ -104,10 +104,11 @@ def _decisions(problem: PlanProblem, result: PlanResult) -> Iterator[str]:
         running = running and now is not None and mode.composite is now.composite
         if mode.composite in _GRID and not problem.price_known[t] and not running:
             yield f"slot {t}: {mode.composite} at a price that is not known"
+    allowed = problem.export_allowed_kw
     for t, limit in enumerate(result.export_limit_kw):
         if not 0.0 <= limit <= problem.export_limit_kw + _TOLERANCE:
             yield f"slot {t}: export limit {limit} kW, must be 0 to {problem.export_limit_kw}"
-        if limit > 0.0 and problem.price_export[t] < 0.0 and not problem.free:
+        if limit > allowed[t] + _TOLERANCE:
             yield f"slot {t}: export limit {limit} kW while exporting costs {-problem.price_export[t]:.4f} EUR/kWh"
     for room, duty in zip(problem.rooms, result.duty, strict=True):
         low, high = (0.0, 1.0) if room.available else (room.forced_duty, room.forced_duty)

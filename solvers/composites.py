@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from models.physics.hybrid import Priority
 from models.types.mode import REGULAR, Composite, InverterMode
 from models.units import floor_percent
-from solvers.inverter import array_flows
+from solvers.inverter import ArrayFlows, array_flows
 from solvers.problem import BatteryProblem, PlanProblem
-from solvers.replay import Plant, pinned
+from solvers.replay import Plant, PlantStep, pinned
 from solvers.tiers import Tiers, base_target, soc_targets, tiers
 
 Array = NDArray[np.float64]
@@ -158,7 +158,7 @@ class _Table:
                 dt_h=p.dt_h,
             )
             end = self._grid + f.battery_kw * (p.dt_h / b.capacity_kwh)
-            cost = self._bill.all_slots(f.grid_kw, f.battery_kw, self._grid, end)
+            cost = self._bill.all_slots(f, self._grid, end)
             if option.rate is not None:
                 cost += np.where(np.array(p.price_known), 0.0, _UNKNOWN_EUR)[:, None]
             costs.append(cost)
@@ -204,7 +204,7 @@ class _Table:
         # The dynamic program rests at exactly the live SOC; the register's whole percent comes with the labels.
         mode = InverterMode(composite=option.composite, rate=option.rate, stop_soc=soc if o == _REST else None)
         step = plant.step(t, mode, self._limits[t], p.load_kw[t] + float(self._heat[t]), soc)
-        cost = self._bill.one_slot(t, step.grid_kw, step.battery_kw, soc, step.soc)
+        cost = self._bill.one_slot(t, step, soc)
         if option.rate is not None and not p.price_known[t]:
             cost += _UNKNOWN_EUR
         return step.soc, cost
@@ -223,19 +223,23 @@ class _Bill:
     def __init__(self, problem: PlanProblem, battery: BatteryProblem, heat: Heat, prices: Tiers) -> None:
         p, self._b, self._dt = problem, battery, problem.dt_h
         self._uneven = None if p.phase_limit_kw is None else heat.uneven_kw - p.phase_limit_kw
+        self._must_take = None if p.pv_curtailable else np.array(p.pv_kw)
         self._prices = prices
         self._import, self._export = np.array(p.price_import), np.array(p.price_export)
         self._import_limit, self._export_limit = p.import_limit_kw, p.export_limit_kw
         self._targets = soc_targets(p, prices)
         self._base = base_target(p)
 
-    def all_slots(self, grid_kw: Array, battery_kw: Array, soc: Array, end: Array) -> Array:
+    def all_slots(self, flows: ArrayFlows, soc: Array, end: Array) -> Array:
         """Cost by (slot, SOC)."""
+        grid_kw, battery_kw = flows.grid_kw, flows.battery_kw
         dt, out = self._dt, np.maximum(-grid_kw, 0.0)
         into = np.maximum(grid_kw, 0.0)
         cost = dt * (self._import[:, None] * into - self._export[:, None] * out)
         cost += dt * self._b.wear_eur_per_kwh * np.maximum(-battery_kw, 0.0)
         over = np.maximum(into - self._import_limit, 0.0) + np.maximum(out - self._export_limit, 0.0)
+        if self._must_take is not None:
+            over = over + np.maximum(self._must_take[:, None] - flows.pv_used_kw, 0.0)
         if self._uneven is not None:
             over = over + np.maximum(self._uneven[:, None] + grid_kw / 3.0, 0.0)
         cost += dt * self._prices.over_limit_eur_per_kwh * over
@@ -248,10 +252,13 @@ class _Bill:
             cost += self._b.capacity_kwh * (miss * short + self._prices.reserve_depletion_eur_per_kwh * deeper)
         return np.asarray(cost)
 
-    def one_slot(self, t: int, grid_kw: float, battery_kw: float, soc: float, end: float) -> float:
+    def one_slot(self, t: int, step: PlantStep, soc: float) -> float:
         """Cost of one slot."""
+        grid_kw, battery_kw, end = step.grid_kw, step.battery_kw, step.soc
         into, out = max(grid_kw, 0.0), max(-grid_kw, 0.0)
         over = max(into - self._import_limit, 0.0) + max(out - self._export_limit, 0.0)
+        if self._must_take is not None:
+            over += step.curtailed_kw
         if self._uneven is not None:
             over += max(float(self._uneven[t]) + grid_kw / 3.0, 0.0)
         cost = float(self._import[t]) * into - float(self._export[t]) * out
@@ -300,15 +307,16 @@ def _label(problem: PlanProblem, heat_kw: Array, options: list[int]) -> tuple[In
     player, modes = _Player(problem, heat_kw), list[InverterMode]()
     t = 0
     while t < len(options):
-        first, end, active = options[t], t + 1, t + 1
-        while end < len(options) and (options[end] == first or (first in _ACTIVE and options[end] == _REST)):
-            if first in _ACTIVE and options[end] == _REST and not problem.price_known[end]:
-                break  # nothing that buys or sells is left standing at a price that is not known: it holds
-            end += 1
-            active = end if options[end - 1] == first else active
+        first, active = options[t], _run_end(options, t)
+        end = active
+        if first in _ACTIVE:  # resting after it is its stop SOC reached; where prices are unknown it is a plain hold
+            while end < len(options) and options[end] == _REST and problem.price_known[end]:
+                end += 1
         option = OPTIONS[first]
         mode = InverterMode(composite=option.composite, rate=option.rate)
-        if first in _ACTIVE:
+        if t == 0 and first == _REST and _rests_in_its_run(problem):
+            mode = _stopped_here(problem, player.soc)
+        elif first in _ACTIVE:
             reached, _ = player.play(mode, t, active)
             stop_soc = _stop_soc(problem, option, player.soc, reached)
             mode = InverterMode(composite=option.composite, rate=option.rate, stop_soc=stop_soc)
@@ -318,6 +326,26 @@ def _label(problem: PlanProblem, heat_kw: Array, options: list[int]) -> tuple[In
         modes += [mode] * (end - t)
         t = end
     return tuple(modes)
+
+
+def _rests_in_its_run(problem: PlanProblem) -> bool:
+    """Whether a rest at the start belongs to the charge or discharge that runs now, by another stop SOC."""
+    now = problem.mode_now
+    return now is not None and OPTIONS[_running(problem)[0] or 0].rate is not None and problem.price_known[0]
+
+
+def _stopped_here(problem: PlanProblem, soc: float) -> InverterMode:
+    now = problem.mode_now
+    assert now is not None
+    option = Option(now.composite, now.rate)
+    return InverterMode(composite=now.composite, rate=now.rate, stop_soc=_stop_soc(problem, option, soc, soc))
+
+
+def _run_end(options: list[int], start: int) -> int:
+    end = start + 1
+    while end < len(options) and options[end] == options[start]:
+        end += 1
+    return end
 
 
 def _stop_soc(problem: PlanProblem, option: Option, soc: float, reached: float) -> float:

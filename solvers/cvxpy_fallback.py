@@ -23,7 +23,7 @@ from solvers.problem import PlanProblem
 from solvers.pyomo_highs import case_gap_eur, result_of
 from solvers.result import PlanResult, Stop, Timings
 from solvers.thermal import room_step
-from solvers.tiers import Tiers, base_target, soc_targets, tiers
+from solvers.tiers import Tiers, soc_targets, tiers
 from solvers.validate import validate
 
 Array = NDArray[np.float64]
@@ -79,7 +79,8 @@ class _House:
         grid = self._grid()
         pv_ac, curtailed = self._new("pv_ac", p.steps), self._new("curtailed", p.steps)
         if not p.pv_curtailable:
-            self._parts.cost += self._prices.over_limit_eur_per_kwh * dt * cp.sum(curtailed)
+            earned = np.maximum(0.0, np.array(p.price_export))
+            self._parts.cost += dt * ((self._prices.over_limit_eur_per_kwh - earned) @ curtailed)
         self._parts.constraints += [
             pv_ac + curtailed + from_sun == np.array(p.pv_kw),
             pv_ac + into_ac <= p.ac_limit_kw,
@@ -142,17 +143,9 @@ class _House:
         p, b, targets = self._p, self._p.battery, soc_targets(self._p, self._prices)
         if b is None or targets is None:
             return
-        short, deeper = self._new("short", p.steps), self._new("deeper", p.steps)
-        wanted, first = np.array([t.soc for t in targets]), base_target(p)
-        was = np.array([max(0.0, first - b.soc)])
-        before = cp.hstack([was, short[:-1]]) if p.steps > 1 else was
-        self._parts.constraints += [
-            soc + short >= wanted,
-            short - before - deeper <= np.maximum(0.0, np.diff(wanted, prepend=first)),
-        ]
-        miss = np.array([t.miss_eur_per_kwh for t in targets])
-        dear = self._prices.reserve_depletion_eur_per_kwh
-        self._parts.cost += b.capacity_kwh * (miss @ short + dear * cp.sum(deeper))
+        short = self._new("short", p.steps)
+        self._parts.constraints.append(soc + short >= np.array([t.soc for t in targets]))
+        self._parts.cost += b.capacity_kwh * (np.array([t.miss_eur_per_kwh for t in targets]) @ short)
 
     def _rooms(self) -> Any:
         """Heating power."""

@@ -1,4 +1,4 @@
-"""Flows chosen freely, as planning cases ask for: cleaned of rounding, balanced exactly, never both ways at once."""
+"""A relaxation's numbers made clean: duties within bounds, and flows balanced exactly where they are chosen freely."""
 
 from __future__ import annotations
 
@@ -14,6 +14,13 @@ from solvers.thermal import Rooms
 Array = NDArray[np.float64]
 
 _ROUNDING_KW = 1e-6
+
+
+def duties(problem: PlanProblem, values: Mapping[str, Array]) -> Array:
+    """Duties within 0 .. 1 without the rounding of the simplex method, shape (rooms, steps)."""
+    if not problem.rooms:
+        return np.zeros((0, problem.steps))
+    return np.asarray(np.clip(np.round(values["duty"], 9), 0.0, 1.0))
 
 
 def free_trajectory(

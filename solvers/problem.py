@@ -110,6 +110,6 @@ class PlanProblem:
     @property
     def export_allowed_kw(self) -> tuple[float, ...]:
         """Feed-in allowed per slot: none where it costs (by a known price or its stand-in), else the contract."""
-        if self.free:
+        if self.free or not self.pv_curtailable:
             return (self.export_limit_kw,) * self.steps
         return tuple(0.0 if p < 0.0 else self.export_limit_kw for p in self.price_export)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
 from dataclasses import replace
 
-import numpy as np
 from highspy import HighsModelStatus as Status
 
 from models.errors import PemsError
-from solvers.account import mode_changes
+from solvers.adapt import Adapter
 from solvers.composites import choose_modes
 from solvers.finish import Verdict, failed, finish, free_modes
-from solvers.free import free_trajectory
-from solvers.model.frame import Array, shape_of
+from solvers.free import duties, free_trajectory
+from solvers.model.frame import shape_of
 from solvers.model.kept import KeptModel, Limits, Solution
 from solvers.problem import PlanProblem
 from solvers.result import PlanResult, Stop, Timings
@@ -81,7 +79,8 @@ class PyomoHighs:
             return failed(problem, self.name, stop, f"HiGHS stopped: {solution.status.name[1:]}")
         solved = time.perf_counter()
         result = result_of(problem, solution, self.name, stop)
-        result, again_s = self._refined(problem, model, limits, result)
+        adapter = Adapter(problem, model, limits, refine_above_eur=self._refine_above)
+        result, again_s = adapter.improve(result), adapter.solve_s
         done = time.perf_counter()
         timings = Timings(
             build_s=build_s,
@@ -91,32 +90,6 @@ class PyomoHighs:
             wall_s=done - started,
         )
         return replace(result, timings=timings)
-
-    def _refined(
-        self, problem: PlanProblem, model: KeptModel, limits: Limits, result: PlanResult
-    ) -> tuple[PlanResult, float]:
-        """Heating adapted to the battery's composites, where that is worth it; and the seconds it took."""
-        b = problem.battery
-        calm = problem.calm.mode_change_eur * mode_changes(problem, result.modes)
-        if b is None or problem.free or not problem.rooms or result.gap_eur - calm <= self._refine_above:
-            return result, 0.0
-        fixed = {"soc": np.array(result.soc), "discharge": np.array(result.discharge_kw)}
-        solution = model.refine(fixed, limits)
-        if not solution.usable:
-            return result, solution.solve_s
-        again = finish(
-            problem,
-            Verdict(
-                maker=self.name,
-                stop=result.stop,
-                bound_eur=result.bound_eur,
-                marginal_eur_per_kwh=result.marginal_eur_per_kwh,
-            ),
-            modes=result.modes,
-            export_limit_kw=result.export_limit_kw,
-            duty=[tuple(row) for row in _duty(problem, solution.values).tolist()],
-        )
-        return (again if again.objective_eur < result.objective_eur else result), solution.solve_s
 
     def _model(self, problem: PlanProblem) -> tuple[KeptModel, float]:
         shape = shape_of(problem)
@@ -150,7 +123,7 @@ def case_gap_eur(problem: PlanProblem) -> float:
 
 def result_of(problem: PlanProblem, solution: Solution, maker: str, stop: Stop) -> PlanResult:
     """Turns a solution of the relaxation into a plan that the inverter executes (or free flows, in planning cases)."""
-    duty = _duty(problem, solution.values)
+    duty = duties(problem, solution.values)
     rows = [tuple(row) for row in duty.tolist()]
     b, free = problem.battery, problem.free
     marginal = () if b is None else tuple((solution.soc_dual_eur / b.capacity_kwh).tolist())
@@ -162,10 +135,3 @@ def result_of(problem: PlanProblem, solution: Solution, maker: str, stop: Stop) 
         duty=rows,
         trajectory=free_trajectory(problem, solution.values, rows) if free else None,
     )
-
-
-def _duty(problem: PlanProblem, values: Mapping[str, Array]) -> Array:
-    """Duties within 0 .. 1, rounding of the simplex method removed."""
-    if not problem.rooms:
-        return np.zeros((0, problem.steps))
-    return np.asarray(np.clip(np.round(values["duty"], 9), 0.0, 1.0))

@@ -71,7 +71,8 @@ class SmartRules:
 
 def export_where_it_pays(problem: PlanProblem) -> tuple[float, ...]:
     """Feed-in limit per slot [kW]: 0 where the price (or its stand-in) is negative, else the contract."""
-    return tuple(0.0 if p < 0.0 else problem.export_limit_kw for p in problem.price_export)
+    stop = problem.pv_curtailable
+    return tuple(0.0 if p < 0.0 and stop else problem.export_limit_kw for p in problem.price_export)
 
 
 class _Surplus:

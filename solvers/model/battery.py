@@ -7,13 +7,14 @@ Variables, per slot: `charge_pv`, `charge_ac`, `discharge` [kW at the terminals]
     charge_pv + charge_ac + slope * soc[p-1] <= charge_kw + slope * knee                   (taper, from the start SOC)
 
 The second row is the convex hull of "charges or discharges". In planning cases it is split by `charges` in [0, 1],
-made binary where the relaxation does both. Targets (reserve, balancing charge, final SOC) are soft: `short` is what is
-missing [SOC], `deeper` by how much more is missing than a slot ago without the target having risen:
+made binary where the relaxation does both. Targets (reserve, balancing charge, final SOC) are soft, `short` is what is
+missing [SOC]:
 
-    -soc - short <= -target            short[p] - short[p-1] - deeper <= rise of the target
+    -soc - short <= -target
 
-Missing costs little per hour, going deeper costs more than any price in sight: a plan does not sell its reserve, nor
-does it buy at a spike to refill it. No charging from the grid in slots whose price is not known yet.
+Missing costs little per hour, so that no reserve is refilled at a spike. Going deeper below the target costs more than
+any price in sight, so that none is sold at a spike either; that is not convex and is left to the dynamic program over
+composites. No charging from the grid in slots whose price is not known yet.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from __future__ import annotations
 import numpy as np
 
 from solvers.model.frame import Given, Linear, Model, Shape, Vectors, columns, rows
-from solvers.tiers import base_target, soc_targets
+from solvers.tiers import soc_targets
 
 
 def declare(m: Model, shape: Shape) -> None:
@@ -56,9 +57,7 @@ def declare(m: Model, shape: Shape) -> None:
         rows(m, "taper", m.P, body=lambda p: into(p) + slope * m.soc[before[p]])
     if b.targets:
         columns(m, "short", m.P)
-        columns(m, "deeper", m.P)
         rows(m, "target", m.P, body=lambda p: -1.0 * m.soc[p] - m.short[p])
-        rows(m, "depletion", m.P, body=lambda p: m.short[p] - m.short[before[p]] - m.deeper[p])
 
 
 def taper_slope(shape: Shape) -> float:
@@ -100,10 +99,5 @@ def _fill_targets(v: Vectors, given: Given) -> None:
     b, targets = given.problem.battery, soc_targets(given.problem, given.tiers)
     if b is None or targets is None:
         return
-    soc = np.array([t.soc for t in targets])
-    first = base_target(given.problem)
-    v.fix("short", max(0.0, first - b.soc))
     v.put(v.cost, "short", np.array([t.miss_eur_per_kwh for t in targets]) * b.capacity_kwh)
-    v.put(v.cost, "deeper", given.tiers.reserve_depletion_eur_per_kwh * b.capacity_kwh)
-    v.put(v.rhs, "target", -soc)
-    v.put(v.rhs, "depletion", np.maximum(0.0, np.diff(soc, prepend=first)))
+    v.put(v.rhs, "target", -np.array([t.soc for t in targets]))

@@ -5,7 +5,8 @@ Variables [kW, DC], per slot: `pv_ac`, `curtailed`; `charge_pv` (terminals) belo
     pv_ac + charge_pv / eff_charge_pv + curtailed = pv
     pv_ac + eff_discharge * discharge <= ac_limit
 
-Curtailing is free, or as dear as a broken limit where the plant cannot curtail.
+Curtailing is free. Where the plant cannot curtail, the sun beyond the export limit goes to the grid all the same: then
+`curtailed` is that export, as dear as a broken limit, less what it earns.
 """
 
 from __future__ import annotations
@@ -38,4 +39,5 @@ def fill(v: Vectors, given: Given, shape: Shape) -> None:
     v.put(v.rhs, "dc", np.array(p.pv_kw))
     v.put(v.rhs, "ac_output", p.ac_limit_kw)
     if not p.pv_curtailable:
-        v.put(v.cost, "curtailed", given.tiers.over_limit_eur_per_kwh * p.dt_h)
+        earned = np.maximum(0.0, given.price_export)
+        v.put(v.cost, "curtailed", (given.tiers.over_limit_eur_per_kwh - earned) * p.dt_h)

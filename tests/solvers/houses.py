@@ -170,7 +170,7 @@ def demo_house(slot: int = 0, *, steps: int = 192, season: str = "winter") -> Pl
         0.06
         + 0.03 * math.sin(2 * math.pi * (int(h) - 2) / 12)
         + 0.02 * math.cos(2 * math.pi * int(h) / 24)
-        - (0.09 * max(0.0, math.sin(math.pi * (int(h) % 24 - 8) / 10)) if season != "winter" and 8 < h % 24 < 18 else 0.0)
+        - (0.0 if season == "winter" else 0.09 * max(0.0, math.sin(math.pi * (int(h) % 24 - 8) / 10)))
         for h in hours
     ]
     day = [max(0.0, math.sin(math.pi * (h % 24 - 7) / 10)) if 7 < h % 24 < 17 else 0.0 for h in hours]

@@ -161,10 +161,10 @@ def test_a_room_that_is_not_ours_keeps_its_forced_duty(maker: PlanSolver) -> Non
     assert maker.solve(problem, time_limit_s=NO_LIMIT).duty == ((0.4,) * 8,)
 
 
-@pytest.mark.parametrize("make", SOLVERS, ids=lambda m: m.name)
-def test_a_planner_is_never_dearer_than_the_rules(make: type) -> None:
-    for seed in range(6):
-        problem = replace(random_house(seed), mode_held_slots=9)
-        planned = make().solve(problem, time_limit_s=NO_LIMIT)
+def test_the_planner_is_never_dearer_than_the_rules() -> None:
+    planner = PyomoHighs()
+    for seed in range(40):
+        problem = random_house(seed)
+        planned = planner.solve(problem, time_limit_s=NO_LIMIT)
         ruled = RulesPlanner().solve(problem, time_limit_s=NO_LIMIT)
-        assert planned.objective_eur <= ruled.objective_eur + 0.01, seed
+        assert planned.objective_eur <= ruled.objective_eur + 0.02, seed

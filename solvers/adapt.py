@@ -1,0 +1,85 @@
+"""What the composites cannot follow, heating makes up for: the two are fitted to each other where that is worth it.
+
+The relaxation decides heating for a battery that can do anything; the composites then chosen do a little less. Mostly
+that costs a cent or two. Where it costs more, heating is solved again for the battery as it will run; where a limit
+would still be broken, modes are chosen again for that heating, and for the heating of plain thermostats.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from solvers.account import mode_changes
+from solvers.composites import choose_modes
+from solvers.finish import Verdict, finish
+from solvers.free import Array, duties
+from solvers.model.kept import KeptModel, Limits
+from solvers.problem import PlanProblem
+from solvers.result import PlanResult
+from solvers.thermostat import thermostat_duty
+
+_RETHINK_ABOVE_EUR = 0.3  # more than rounding to composites ever costs while limits are kept
+
+
+class Adapter:
+    """Improves one plan, with the model that has just solved its problem.
+
+    Parameters
+    ----------
+    problem, model, limits
+        As solved.
+    refine_above_eur : float
+        What composites may cost beyond their price of change before anything is solved again.
+    """
+
+    def __init__(self, problem: PlanProblem, model: KeptModel, limits: Limits, *, refine_above_eur: float) -> None:
+        self._problem, self._model, self._limits = problem, model, limits
+        self._refine_above = refine_above_eur
+        self.solve_s = 0.0
+
+    def improve(self, result: PlanResult) -> PlanResult:
+        """The same plan or a cheaper one."""
+        p = self._problem
+        if p.battery is None or p.free or not p.rooms or self._lost(result) <= self._refine_above:
+            return result
+        best = self._with_heating(result)
+        if self._lost(best) <= _RETHINK_ABOVE_EUR:
+            return best
+        for duty in (best.duty, thermostat_duty(p)):
+            again = self._with_heating(self._with_modes(best, np.array(duty)))
+            best = min(best, again, key=lambda r: r.objective_eur)
+        return best
+
+    def _lost(self, result: PlanResult) -> float:
+        """What is lost against the relaxation, the price of mode changes aside [EUR]."""
+        return result.gap_eur - self._problem.calm.mode_change_eur * mode_changes(self._problem, result.modes)
+
+    def _with_modes(self, result: PlanResult, duty: Array) -> PlanResult:
+        return self._finish(replace(result, modes=choose_modes(self._problem, duty)), duty)
+
+    def _with_heating(self, result: PlanResult) -> PlanResult:
+        """Heating solved again for the battery as this plan runs it; the plan itself if that is no cheaper."""
+        fixed = {"soc": np.array(result.soc), "discharge": np.array(result.discharge_kw)}
+        solution = self._model.refine(fixed, self._limits)
+        self.solve_s += solution.solve_s
+        if not solution.usable:
+            return result
+        again = self._finish(result, duties(self._problem, solution.values))
+        return again if again.objective_eur < result.objective_eur else result
+
+    def _finish(self, like: PlanResult, duty: Array) -> PlanResult:
+        verdict = Verdict(
+            maker=like.maker,
+            stop=like.stop,
+            bound_eur=like.bound_eur,
+            marginal_eur_per_kwh=like.marginal_eur_per_kwh,
+        )
+        return finish(
+            self._problem,
+            verdict,
+            modes=like.modes,
+            export_limit_kw=like.export_limit_kw,
+            duty=[tuple(row) for row in duty.tolist()],
+        )
