@@ -1,0 +1,110 @@
+"""One plan: what was known, what it does, and where that leads."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import timedelta, tzinfo
+from pathlib import Path
+
+from models.errors import DataError
+from pems_actors.pictures.canvas import FOOT_PX, GAP_PX, HEAD_PX, canvas, heading, png_only, save, signed, stack
+from pems_actors.pictures.panels import battery_panel, flow_panel, grid_panel, price_panel, ribbon_panel, soc_panel
+from pems_actors.pictures.rooms import plan_strips, rooms_panel
+from pems_actors.pictures.time_axis import TimeAxis
+from solvers.problem import PlanProblem
+from solvers.result import PlanResult
+
+
+def plan_picture(problem: PlanProblem, result: PlanResult, path: Path, *, zone: tzinfo, title: str) -> Path:
+    """Draw one plan: prices, sun and demand, battery, SOC, composites and rooms where it has them, and the grid.
+
+    Parameters
+    ----------
+    problem, result : PlanProblem, PlanResult
+        What was asked and what was answered; series of one length.
+    path, zone, title
+        As in `week_picture`. The picture is 1600 pixels wide and as high as it needs.
+
+    Raises
+    ------
+    DataError
+        The plan failed (there is nothing to draw), or its series do not fit the problem's.
+    ConfigError
+        The path is no .png, or cannot be written.
+    """
+    png_only(path)
+    _check_plan(problem, result)
+    times = [problem.start + timedelta(hours=problem.dt_h * k) for k in range(problem.steps)]
+    axis = TimeAxis.of(times, problem.dt_h, zone)
+    heating_kw = [
+        math.fsum(duty[k] * room.heater_kw for duty, room in zip(result.duty, problem.rooms, strict=True))
+        for k in range(problem.steps)
+    ]
+    words = [mode.composite.value for mode in result.modes]
+    heights = [170, 220]
+    heights += [120, 150] if problem.battery else []
+    heights += [28] if len(set(words)) > 1 else []
+    heights += [max(24 * len(problem.rooms), 60)] if problem.rooms else []
+    heights += [170]
+    with canvas(HEAD_PX + sum(heights) + GAP_PX * (len(heights) - 1) + FOOT_PX) as figure:
+        heading(figure, title, _plan_words(axis, result))
+        panels = stack(figure, HEAD_PX, heights)
+        rest = iter(panels)
+        prices, flows, grid = next(rest), next(rest), panels[-1]
+        price_panel(prices, axis, problem.price_import, problem.price_export, problem.price_known)
+        flow_panel(
+            flows,
+            axis,
+            used_kw=result.pv_used_kw,
+            available_kw=[used + left for used, left in zip(result.pv_used_kw, result.curtailed_kw, strict=True)],
+            load_kw=problem.load_kw,
+            heating_kw=heating_kw,
+        )
+        if problem.battery:
+            net_kw = [
+                charge - discharge for charge, discharge in zip(result.charge_kw, result.discharge_kw, strict=True)
+            ]
+            window = (problem.battery.soc_min, problem.battery.soc_max)
+            battery_panel(next(rest), axis, net_kw)
+            soc_panel(next(rest), axis, {"plan": result.soc}, "plan", window, start=problem.battery.soc)
+        if len(set(words)) > 1:
+            ribbon_panel(next(rest), axis, {"composite": words})
+        if problem.rooms:
+            rooms_panel(next(rest), axis, plan_strips(problem, result))
+        grid_kw = [bought - sold for bought, sold in zip(result.import_kw, result.export_kw, strict=True)]
+        grid_panel(grid, axis, grid_kw, limits_kw=(problem.import_limit_kw, problem.export_limit_kw), thin=None)
+        axis.shade_negative((prices, flows, grid), problem.price_import, problem.price_export)
+        axis.dress(panels)
+        save(figure, path)
+    return path
+
+
+def _check_plan(problem: PlanProblem, result: PlanResult) -> None:
+    steps = problem.steps
+    if not steps or not result.import_kw:
+        raise DataError(f"nothing to draw: the plan is {result.quality.value} ({result.message or 'no series'})")
+    series: dict[str, Sequence[float]] = {
+        name: getattr(problem, name) for name in ("price_import", "price_export", "price_known", "pv_kw", "load_kw")
+    }
+    names = ("import_kw", "export_kw", "pv_used_kw", "curtailed_kw", "charge_kw", "discharge_kw", "soc")
+    series |= {name: getattr(result, name) for name in names if problem.battery or name not in names[4:]}
+    for kind in ("duty", "air_c"):
+        per_room = getattr(result, kind)
+        if len(per_room) != len(problem.rooms):
+            raise DataError(f"plan: {kind} has {len(per_room)} rooms, must be {len(problem.rooms)}")
+        series |= {f"{kind}[{room.name}]": per_room[k] for k, room in enumerate(problem.rooms)}
+    for name, values in series.items():
+        if len(values) != steps:
+            raise DataError(f"plan: {name} has {len(values)} values, must be {steps}", hint="one value per slot")
+        if not name.startswith("price") and not all(map(math.isfinite, values)):
+            raise DataError(f"plan: {name} holds a value that is not finite")
+
+
+def _plan_words(axis: TimeAxis, result: PlanResult) -> str:
+    money = f"cost {signed(result.cost_eur, 2)} EUR"
+    if math.isfinite(result.gap_eur):
+        money += f", at most {max(result.gap_eur, 0.0):.3f} EUR above the optimum"
+    bent = f"  ·  {len(result.bent_rules)} rules bent" if result.bent_rules else ""
+    made = f"{result.quality.value} by {result.maker} in {result.timings.wall_s:.2f} s"
+    return f"{axis.period()}  ·  {made}: {money}{bent}"
