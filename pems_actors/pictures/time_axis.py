@@ -33,9 +33,9 @@ class TimeAxis:
         """The days in words, with the zone that they are counted in."""
         first, last = self.start.astimezone(self.zone), (self.end - timedelta(seconds=1)).astimezone(self.zone)
         if first.date() == last.date():
-            return f"{first:%A} {first.day} {first:%B %Y}, {self.zone} time"
+            return f"{first:%A} {first.day} {first:%B %Y}, {self.zone}"
         year = "" if first.year == last.year else f" {first.year}"
-        return f"{first.day} {first:%B}{year} to {last.day} {last:%B %Y}, {self.zone} time"
+        return f"{first.day} {first:%B}{year} to {last.day} {last:%B %Y}, {self.zone}"
 
     def midnights(self) -> list[datetime]:
         """Local midnights from the one at or before the start to the one at or after the end."""

@@ -195,10 +195,10 @@ def _cost_panel(
     ax.text(1, 1, note, transform=ax.transAxes, ha="right", va="bottom", fontsize=10, color=FAINT)
     ax.margins(y=0.12)
     ax.axhline(0, color=INK, lw=0.8)
-    _end_labels(ax, ends)
+    end_labels(ax, ends)
 
 
-def _end_labels(ax: Axes, ends: Mapping[str, float]) -> None:
+def end_labels(ax: Axes, ends: Mapping[str, float]) -> None:
     """Name each line at its right end, pushed apart where the ends are close."""
     low, high = ax.get_ylim()
     step = (high - low) * 0.15
