@@ -25,7 +25,7 @@ from actors.messages import ApprovedSetpoint, Latched, Permit, PricesKnown, Refr
 from actors.runtime import Behaviour, Lane, Started
 from models.types.command import Level, Outcome, Relinquish, Request, Value, Verdict
 from models.types.house import House
-from models.types.mode import InverterMode
+from models.types.mode import Composite, InverterMode
 from models.types.point import Modes, PointSpec
 from models.types.reading import InverterReading, MeterReading, RoomsReading
 from models.units import is_number
@@ -396,11 +396,17 @@ class Gate(Behaviour):
 
 def _told(value: object) -> Value | Relinquish:
     """A value as events may carry it: what is no value at all becomes a short text."""
-    if isinstance(value, (InverterMode, Relinquish)):
+    if isinstance(value, Relinquish):
+        return value
+    if (
+        isinstance(value, InverterMode)
+        and isinstance(value.composite, Composite)
+        and all(number is None or is_number(number) for number in (value.stop_soc, value.rate))
+    ):
         return value
     if isinstance(value, (int, float)) and is_number(value):
         return float(value)
-    return str(value)[:VALUE_LIMIT]
+    return (value if isinstance(value, str) else repr(value))[:VALUE_LIMIT]
 
 
 def show(value: Value | Relinquish | None) -> str | float | None:

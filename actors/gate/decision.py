@@ -218,7 +218,7 @@ def _fit_mode(envelope: Modes, value: Value) -> tuple[Value | None, str]:
         or value.composite not in envelope.allowed
     ):
         names = ", ".join(c.value for c in envelope.allowed)
-        return None, f"{str(value)[:80]!r} is not one of {names}"
+        return None, f"{repr(value)[:80]} is not one of {names}"
     soc, rate = value.stop_soc, value.rate
     for name, number in (("stop_soc", soc), ("rate", rate)):
         if number is not None and not is_number(number):
