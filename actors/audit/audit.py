@@ -175,7 +175,8 @@ class Audit:
         if spec.relay is not None:
             room = None if self._signals.rooms is None else self._signals.rooms.rooms.get(spec.name.split(".")[1])
             return room is not None and room.automatic is True
-        return self._stored.export_is(str(spec.default)) if spec.name == EXPORT else False
+        # a day's budget that is used up is no breach of its own: the limit returns when the budget does
+        return spec.name == EXPORT and (self._stored.export_is(str(spec.default)) or self._stored.spent_up())
 
     def _at_s(self) -> float:
         assert self._clock is not None, "attach the auditor before the runtime starts"

@@ -18,6 +18,7 @@ GAP_S = 0.85
 DAY_S = 86_400.0
 AHEAD_MIN = 122  # two hours, rounded up to whole minutes at both ends
 SOC_SLACK = 0.02
+RESERVE = 2
 
 NAMES = (
     *("BattFirstACChrg", "BattFirstSOC", "BattFirstPwrRate", "GridFirstSOC", "GridFirstPwrRate"),
@@ -179,6 +180,10 @@ class StoredSettings:
             "sell_production": grid and not battery and not ac,
         }.get(text.split(" ")[0], False)
         book.check(14, holds, at_s, MODE, f"applied {text!r}, the registers differ: {read}")
+
+    def spent_up(self) -> bool:
+        """The day's budget of stop SOC, rate and flags is used up, but for the reserve of the way back."""
+        return len(self._spent[False]) >= self._budgets[False] - RESERVE
 
     def export_is(self, text: str) -> bool:
         """The registers as read limit the feed-in to this."""
