@@ -240,7 +240,7 @@ class Lab:
             self._seq += 1
             seq = self._seq
         issued = self.clock.now() + timedelta(seconds=issued_in_s)
-        epoch = self.epochs.get(source, (1, 1)) if epoch is None else epoch
+        epoch = self.epochs.get(str(source), (1, 1)) if epoch is None else epoch
         return Request(
             id=f"{source}:{epoch[0]}.{epoch[1]}-{seq}" if name is None else name,
             source=source,
@@ -279,12 +279,14 @@ class Lab:
     def trip(self, kind: str = "manual", points: tuple[str, ...] = ("*",)) -> str:
         """Trip points; the trip's id."""
         answer = self.runtime.ask(SAFETY, RequestTrip(kind=kind, points=points, reason="test"), 5.0, lane=Lane.URGENT)
+        self.runtime.run_until_idle()
         assert isinstance(answer, dict)
         return str(answer["id"])
 
     def reset(self, trip_id: str) -> dict[str, object]:
         """Try to reset a trip."""
         answer = self.runtime.ask(SAFETY, ResetTrip(id=trip_id), 5.0, lane=Lane.URGENT)
+        self.runtime.run_until_idle()
         assert isinstance(answer, dict)
         return answer
 
