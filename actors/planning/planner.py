@@ -39,6 +39,7 @@ FORECASTER, OPTIMIZER = "/plan/forecaster", "/plan/optimizer"
 HISTORY_DAYS = 35.0
 PV_HISTORY = 24  # quarter hours
 FULL_SOC = 0.99
+NEWS = timedelta(hours=6)  # prices that reach this much further are worth a new plan at once
 
 
 class Load(Protocol):
@@ -114,7 +115,7 @@ class Planner(Behaviour):
             case RoomsReading():
                 self._see_rooms(message)
             case PricesKnown(prices=prices):
-                if self._prices is not None and prices.end > self._prices.end:
+                if self._prices is not None and prices.end - self._prices.end >= NEWS:
                     self._again = "new prices"
                 self._prices = prices
             case WeatherKnown(weather=weather):
