@@ -282,6 +282,18 @@ def test_labels_at_the_end_of_lines_keep_their_distance_and_their_order() -> Non
     assert all(high - low > 1.6 for low, high in pairwise(sorted(places.values())))
 
 
+@pytest.mark.parametrize("end", [-4.0, 7.0], ids=["bottom", "top"])
+def test_labels_that_pile_up_at_an_edge_stay_inside_the_panel(end: float) -> None:
+    with canvas(400) as figure:
+        ax = figure.add_axes((0.1, 0.1, 0.8, 0.8))
+        ax.set_ylim(-4, 7)
+        end_labels(ax, {"pems": end, "rules": end, "smart": end})
+        places = [float(text.xy[1]) for text in ax.texts]  # type: ignore[attr-defined]
+
+    assert min(places) >= -4.0
+    assert max(places) <= 7.0
+
+
 def test_numbers_have_a_real_minus_and_no_negative_zero() -> None:
     assert signed(-1.5, 2) == "\u22121.50"
     assert signed(-0.001, 2, plus=True) == "0.00"
