@@ -15,7 +15,7 @@ from models.types.reading import InverterReading, RoomsReading
 EVERY_S = 300.0
 TTL_S = 900.0
 EXPORT_KW, IMPORT_KW = 0.3, 0.3  # more than this is surplus; more than that is none
-BELOW_MAX_K = 0.5
+BELOW_MAX_K = 1.0  # the slab goes on giving after the relay is off, and the sun may come
 FULL_SOC = 0.98
 CURTAILED_PV_KW = 0.5
 
