@@ -91,12 +91,15 @@ def account(
 
 
 def mode_changes(problem: PlanProblem, modes: Sequence[InverterMode]) -> int:
-    """How often another mode is written: composite, rate or stop SOC. What runs now may get another stop SOC free."""
-    changes = sum(a != b for a, b in pairwise(modes))
-    now = problem.mode_now
-    if now is not None and (now.composite, now.rate or 1.0) != (modes[0].composite, modes[0].rate or 1.0):
-        changes += 1
-    return changes
+    """How often another mode is written: composite, rate or stop SOC.
+
+    What runs now may get another stop SOC free, and another rate if the one it has is not known.
+    """
+    changes, now, first = sum(a != b for a, b in pairwise(modes)), problem.mode_now, modes[0]
+    if now is None:
+        return changes
+    other_rate = now.rate is not None and now.rate != (first.rate or 1.0)
+    return changes + (now.composite is not first.composite or other_rate)
 
 
 def end_value(problem: PlanProblem, flows: Flows, prices: Tiers) -> float:

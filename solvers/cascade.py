@@ -110,6 +110,5 @@ class Cascade:
 
 
 def _told(result: PlanResult, failures: list[str]) -> PlanResult:
-    message = "; ".join([*failures, result.message] if result.message else failures)
-    quality = Quality.FALLBACK if failures else result.quality
-    return replace(result, message=message, quality=quality)
+    """The result with what went wrong before it. Its quality stays its own: another solver's optimum is one."""
+    return replace(result, message="; ".join([*failures, result.message] if result.message else failures))

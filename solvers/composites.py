@@ -31,6 +31,7 @@ _UNKNOWN_EUR = 100.0  # per slot of forced charging or selling at a price that i
 _TIE_EUR = 1e-9
 _FULL = 0.005  # SOC: this close to the top of the window a charge means "full"
 _SELLING_KW = 0.05
+_NEAR_SOC = 0.031  # stop SOCs closer than this are not worth a write
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,11 +172,15 @@ class _Table:
         """Follows the best choices from the true SOC."""
         p = self._p
         plant, soc = Plant(p), self._b.soc
-        option, age = _running(p)
+        running, age = _running(p)
+        option = running[0] if running else None
         chosen: list[int] = []
         for t in range(p.steps):
             best: tuple[float, int, int, float] | None = None
-            for o, a, price in self._candidates(option, age):
+            choice = self._candidates(option, age)
+            if t == 0:  # a rate that is not known is none to keep
+                choice += [(o, min(age, self._ages - 1), 0.0) for o in running[1:]]
+            for o, a, price in choice:
                 end, cost = self._try(plant, t, o, soc)
                 value = price + cost + self._to_go(t, o, a, end)
                 if best is None or value < best[0] - _TIE_EUR:
@@ -274,15 +279,18 @@ class _Bill:
         return cost
 
 
-def _running(problem: PlanProblem) -> tuple[int | None, int]:
-    """The option that runs now and how many slots it has run."""
+def _running(problem: PlanProblem) -> tuple[tuple[int, ...], int]:
+    """The options that may be what runs now (several if its rate is not known), and how many slots it has run."""
     mode = problem.mode_now
     if mode is None:
-        return None, 0
+        return (), 0
     if mode.composite in (Composite.HOLD, Composite.SELL_PRODUCTION):
-        return _REST, problem.mode_held_slots
-    rate = None if mode.composite is Composite.REGULAR else (0.5 if (mode.rate or 1.0) < 0.75 else 1.0)
-    return OPTIONS.index(Option(mode.composite, rate)), problem.mode_held_slots
+        return (_REST,), problem.mode_held_slots
+    same = [i for i, o in enumerate(OPTIONS) if o.composite is mode.composite]
+    rate = mode.rate
+    if rate is not None:
+        same = [min(same, key=lambda i: abs((OPTIONS[i].rate or 1.0) - rate))]
+    return tuple(same), problem.mode_held_slots
 
 
 class _Player:
@@ -314,12 +322,14 @@ def _label(problem: PlanProblem, heat_kw: Array, options: list[int]) -> tuple[In
                 end += 1
         option = OPTIONS[first]
         mode = InverterMode(composite=option.composite, rate=option.rate)
-        if t == 0 and first == _REST and _rests_in_its_run(problem):
-            mode = _stopped_here(problem, player.soc)
+        goes_on = _going_on(problem, first, player.soc) if t == 0 else None
+        if goes_on is not None:
+            mode = goes_on
         elif first in _ACTIVE:
             reached, _ = player.play(mode, t, active)
             stop_soc = _stop_soc(problem, option, player.soc, reached)
             mode = InverterMode(composite=option.composite, rate=option.rate, stop_soc=stop_soc)
+            mode = _settled(problem, mode, player.soc) if t == 0 else mode
         elif first == _REST and player.play(mode, t, end)[1] > _SELLING_KW:
             mode = InverterMode(composite=Composite.SELL_PRODUCTION)
         player.soc, _ = player.play(mode, t, end)
@@ -328,17 +338,28 @@ def _label(problem: PlanProblem, heat_kw: Array, options: list[int]) -> tuple[In
     return tuple(modes)
 
 
-def _rests_in_its_run(problem: PlanProblem) -> bool:
-    """Whether a rest at the start belongs to the charge or discharge that runs now, by another stop SOC."""
+def _going_on(problem: PlanProblem, first: int, soc: float) -> InverterMode | None:
+    """A rest at the start that is no new mode: a hold or sale goes on, a charge or discharge stops where it is."""
     now = problem.mode_now
-    return now is not None and OPTIONS[_running(problem)[0] or 0].rate is not None and problem.price_known[0]
+    if now is None or first != _REST or now.composite is Composite.REGULAR:
+        return None
+    if now.composite in (Composite.HOLD, Composite.SELL_PRODUCTION):
+        return InverterMode(composite=now.composite)
+    if not problem.price_known[0]:
+        return None
+    stop_soc = _stop_soc(problem, Option(now.composite, now.rate), soc, soc)
+    return InverterMode(composite=now.composite, rate=now.rate, stop_soc=stop_soc)
 
 
-def _stopped_here(problem: PlanProblem, soc: float) -> InverterMode:
+def _settled(problem: PlanProblem, mode: InverterMode, soc: float) -> InverterMode:
+    """Keeps the stop SOC that is written already when the new one is hardly another: each write wears the memory."""
     now = problem.mode_now
-    assert now is not None
-    option = Option(now.composite, now.rate)
-    return InverterMode(composite=now.composite, rate=now.rate, stop_soc=_stop_soc(problem, option, soc, soc))
+    if now is None or now.composite is not mode.composite or now.stop_soc is None or mode.stop_soc is None:
+        return mode
+    ahead = now.stop_soc > soc if mode.composite is Composite.CHARGE_FROM_GRID else now.stop_soc < soc
+    if ahead and abs(now.stop_soc - mode.stop_soc) <= _NEAR_SOC and (now.rate or 1.0) == mode.rate:
+        return now
+    return mode
 
 
 def _run_end(options: list[int], start: int) -> int:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from typing import cast
 
 from models.errors import PlanError
 from solvers.cascade import Cascade
 from solvers.checker import sign
 from solvers.problem import PlanProblem
-from solvers.result import SignedPlan
 from solvers.rules import SmartRules
 
 DEFAULT_TIME_LIMIT_S = 20.0
@@ -20,7 +18,7 @@ DEFAULT_TIME_LIMIT_S = 20.0
 def methods(
     *, time_limit_s: float = DEFAULT_TIME_LIMIT_S, clock: Callable[[], float] = time.monotonic
 ) -> dict[str, Callable[[object], object]]:
-    """Methods of the worker: `plan` (the cascade) and `smart` (a careful owner's rules), `PlanProblem` to `SignedPlan`.
+    """Methods of the worker, from `PlanProblem` to `SignedPlan`: `plan`, and `smart`, the careful owner's rules.
 
     Parameters
     ----------
@@ -29,17 +27,14 @@ def methods(
     clock : callable
         Monotonic seconds.
     """
-    cascade = Cascade(clock=clock)
+    cascade, owner = Cascade(clock=clock), SmartRules()
 
     def plan(body: object) -> object:
-        if not isinstance(body, PlanProblem):
-            raise PlanError(f"plan: got a {type(body).__name__}, must be a PlanProblem")
-        return cast(object, cascade.plan(body, time_limit_s=time_limit_s))
+        return cascade.plan(_problem(body), time_limit_s=time_limit_s)
 
     def smart(body: object) -> object:
-        if not isinstance(body, PlanProblem):
-            raise PlanError(f"smart: got a {type(body).__name__}, must be a PlanProblem")
-        return cast(object, sign(body, SmartRules().solve(body, time_limit_s=time_limit_s)))
+        problem = _problem(body)
+        return sign(problem, owner.solve(problem, time_limit_s=time_limit_s))
 
     return {"plan": plan, "smart": smart}
 
@@ -49,4 +44,7 @@ def simulation_methods() -> dict[str, Callable[[object], object]]:
     return methods(time_limit_s=math.inf, clock=lambda: 0.0)
 
 
-__all__ = ["SignedPlan", "methods", "simulation_methods"]
+def _problem(body: object) -> PlanProblem:
+    if not isinstance(body, PlanProblem):
+        raise PlanError(f"the optimizer got a {type(body).__name__}, must be a PlanProblem")
+    return body

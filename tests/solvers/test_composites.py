@@ -83,6 +83,35 @@ def test_what_runs_now_is_held_for_the_rest_of_its_dwell_time() -> None:
     assert played.charge_kw[:3] == pytest.approx([0.0] * 3)  # it rests: its stop SOC is the SOC it has
 
 
+@pytest.mark.parametrize("composite", [Composite.HOLD, Composite.SELL_PRODUCTION])
+def test_a_rest_that_goes_on_keeps_its_name(composite: Composite) -> None:
+    now = InverterMode(composite=composite)
+    problem = house(prices=[0.2] * 12 + [0.6] * 12, mode_now=now, mode_held_slots=1, pv_kw=(2.0,) * 4 + (0.0,) * 20)
+    modes = choose_modes(problem, NO_ROOMS)
+    assert modes[0] == now
+
+
+def test_a_running_charge_of_unknown_rate_goes_on_at_the_rate_that_suits() -> None:
+    now = InverterMode(composite=Composite.CHARGE_FROM_GRID)
+    empty = replace(BATTERY, soc=0.2)
+    problem = house(prices=[0.1] * 16 + [0.6] * 32, battery=empty, mode_now=now, mode_held_slots=1, load_kw=(2.0,) * 48)
+    narrow = choose_modes(replace(problem, import_limit_kw=5.0), NO_ROOMS)[0]
+    wide = choose_modes(replace(problem, price_import=(0.05, *problem.price_import[1:])), NO_ROOMS)[0]
+    assert (narrow.composite, narrow.rate) == (Composite.CHARGE_FROM_GRID, 0.5)
+    assert (wide.composite, wide.rate) == (Composite.CHARGE_FROM_GRID, 1.0)
+
+
+def test_a_stop_soc_that_is_written_is_kept_for_small_differences() -> None:
+    problem = house(prices=[0.10] * 8 + [0.60] * 16, load_kw=(1.5,) * 24, battery=replace(BATTERY, soc=0.3))
+    first = choose_modes(problem, NO_ROOMS)
+    run = next(m for m in first if m.composite is Composite.CHARGE_FROM_GRID)
+    assert run.stop_soc is not None
+    near = replace(run, stop_soc=run.stop_soc - 0.02)
+    assert choose_modes(replace(problem, mode_now=near), NO_ROOMS)[0] == near
+    far = replace(run, stop_soc=run.stop_soc - 0.2)
+    assert choose_modes(replace(problem, mode_now=far), NO_ROOMS)[0] == run
+
+
 def test_a_dear_change_is_not_made_for_less_than_it_costs() -> None:
     cheap = house(prices=[0.10] * 12 + [0.50] * 12)
     calm = replace(cheap, calm=CalmPrices(mode_change_eur=10.0))
