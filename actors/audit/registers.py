@@ -17,7 +17,7 @@ MODE, EXPORT = "inverter.mode", "inverter.export_limit_kw"
 GAP_S = 0.85
 DAY_S = 86_400.0
 AHEAD_MIN = 122  # two hours, rounded up to whole minutes at both ends
-SOC_SLACK = 0.02
+SOC_EDGE = 0.005 - 1e-9
 RESERVE = 2
 
 NAMES = (
@@ -149,12 +149,13 @@ class StoredSettings:
         if battery is None or not entered or write.level <= Level.GRID_OPERATOR or write.level is Level.DEFAULT:
             return
         at_s = write.at_s
-        socs = self._signals.socs(at_s - self._times.gate_tick_s - self._times.device_tick_s)
+        # between decision and first register another mode change may have had to end, with its three tries
+        socs = self._signals.socs(at_s - 4 * self._times.answer_s)
         if write.value.startswith("charge_from_grid"):
-            holds = bool(socs) and min(socs) < battery.soc_max - 0.005 + SOC_SLACK
+            holds = bool(socs) and min(socs) < battery.soc_max - SOC_EDGE
             self._book.check(16, holds, at_s, MODE, f"charging begins at a SOC of {socs}")
         elif write.value.startswith("discharge_to_grid"):
-            holds = bool(socs) and max(socs) > battery.soc_min + 0.005 - SOC_SLACK
+            holds = bool(socs) and max(socs) > battery.soc_min + SOC_EDGE
             self._book.check(16, holds, at_s, MODE, f"discharging begins at a SOC of {socs}")
 
     # --- what is said of it ---------------------------------------------------------------------------------------
