@@ -171,7 +171,8 @@ def _clock(body: Mapping[str, object]) -> datetime | None:
         return None
     year, month, day, hour, minute, second = (int(p) for p in parts if p is not None)
     try:
-        return datetime(year + 2000 if year < 100 else year, month, day, hour, minute, second)
+        full = year + 2000 if year < 100 else year
+        return datetime(full, month, day, hour, minute, second)  # noqa: DTZ001 - its own clock has no zone
     except ValueError as error:
         raise PayloadError(f"the inverter's clock is impossible: {error}") from None
 
@@ -272,10 +273,15 @@ def mode_writes(target: Target, until: datetime | None, clock: datetime, live: R
     writes = [_slot_write("gridfirst", i, s, False) for i, s in _superfluous(live.grid_slots, keep_first=grid)]
     if live.ac_charge and target.composite is not Composite.CHARGE_FROM_GRID:
         writes.append(Write(register="ac_charge", command="batteryfirst/set/acchargeenabled", body={"value": 0}))
-    writes += [_slot_write("batteryfirst", i, s, False) for i, s in _superfluous(live.battery_slots, keep_first=battery)]
+    superfluous = _superfluous(live.battery_slots, keep_first=battery)
+    writes += [_slot_write("batteryfirst", i, s, False) for i, s in superfluous]
     if not battery and not grid:
         return writes
     group = "batteryfirst" if battery else "gridfirst"
+    present = (live.battery_slots if battery else live.grid_slots)[0]
+    wanted = wanted_slot(target, until, clock, live)
+    if wanted is None:
+        return writes  # nothing is prepared, and nothing wears, for a run that cannot begin now
     soc, rate = (live.battery_soc, live.battery_rate) if battery else (live.grid_soc, live.grid_rate)
     if soc != target.stop_percent:
         body: dict[str, object] = {"value": target.stop_percent}
@@ -285,10 +291,7 @@ def mode_writes(target: Target, until: datetime | None, clock: datetime, live: R
         writes.append(Write(register=f"{group}.rate", command=f"{group}/set/powerrate", body=body))
     if target.composite is Composite.CHARGE_FROM_GRID and not live.ac_charge:
         writes.append(Write(register="ac_charge", command="batteryfirst/set/acchargeenabled", body={"value": 1}))
-    slot = (live.battery_slots if battery else live.grid_slots)[0]
-    missed = live.running is not None and live.running != (BATTERY_FIRST if battery else GRID_FIRST)
-    wanted = _wanted_slot(slot, until, clock, missed=missed)
-    if wanted is not None:
+    if wanted != present:
         writes.append(_slot_write(group, 1, wanted, True))
     return writes
 
@@ -297,30 +300,33 @@ def _superfluous(slots: tuple[Slot, Slot, Slot], *, keep_first: bool) -> list[tu
     return [(i, s) for i, s in enumerate(slots, start=1) if s.enabled and not (keep_first and i == 1)]
 
 
-def _wanted_slot(slot: Slot, until: datetime | None, clock: datetime, *, missed: bool) -> Slot | None:
-    """The slot to write, or None while the present one does. Renewed once, near its end.
+def wanted_slot(target: Target, until: datetime | None, clock: datetime, live: Registers) -> Slot | None:
+    """The slot that makes the run: the present one while it does, else a new one; None while no slot can begin.
 
     A slot begins only when the inverter's clock crosses its start: one whose write arrived in that very minute, or
-    later, waits until tomorrow. So the start is a whole `ARRIVES_S` ahead, and a slot that should run and does not
-    (`missed`) is written again.
+    later, waits until tomorrow. So the start is a whole `ARRIVES_S` ahead, and a slot that should run and does not is
+    written again. None crosses midnight, and none begins after its run has ended.
     """
+    battery = target.composite in (Composite.CHARGE_FROM_GRID, Composite.HOLD)
+    slot = (live.battery_slots if battery else live.grid_slots)[0]
+    missed = live.running is not None and live.running != (BATTERY_FIRST if battery else GRID_FIRST)
     minute = clock.hour * 60 + clock.minute
     end = clock + timedelta(seconds=SLOT_AHEAD_MAX_S)
     if until is not None and until < end:
         end = until
     stop = 23 * 60 + 59 if end.date() != clock.date() else _ceil_minute(end)
-    if minute + 1 >= 23 * 60 + 58:
-        return None  # no slot across midnight: wait for the new day
+    start = minute + (1 if clock.second <= 60 - ARRIVES_S else 2)
+    begins = start < stop and minute < NO_START_MIN
     if slot.enabled and slot.start_min <= minute + 3 and minute < slot.stop_min:
         renew = slot.stop_min - minute <= RENEW_BEFORE_MIN and stop > slot.stop_min
         late = slot.stop_min > stop + 1  # the run ends earlier than the slot: shorten it
         asleep = missed and minute - slot.start_min >= ASLEEP_MIN
-        if not renew and not late and not asleep:
-            return None
-    start = minute + (1 if clock.second <= 60 - ARRIVES_S else 2)
-    return Slot(start_min=start, stop_min=max(stop, start + 1), enabled=True)
+        if not asleep and not (begins and (renew or late)):
+            return slot
+    return Slot(start_min=start, stop_min=stop, enabled=True) if begins else None
 
 
+NO_START_MIN = 23 * 60 + 57  # what would begin later ends at once: wait for the new day
 RENEW_BEFORE_MIN = 3
 ARRIVES_S = 20  # a command is carried out within 10 s; twice that, for clocks that differ
 ASLEEP_MIN = 4  # a mode change takes about 10 s plus up to a minute
@@ -331,7 +337,10 @@ def _ceil_minute(at: datetime) -> int:
 
 
 def _slot_write(group: str, index: int, slot: Slot, enabled: bool) -> Write:
-    body = {"start": _hhmm(slot.start_min), "stop": _hhmm(slot.stop_min), "enabled": enabled, "slot": index}
+    start, stop = slot.start_min, slot.stop_min
+    if start >= stop:  # somebody else's: the stick takes no such times, not even to switch the slot off
+        start, stop = 0, 1
+    body = {"start": _hhmm(start), "stop": _hhmm(stop), "enabled": enabled, "slot": index}
     return Write(register=f"{group}.slot{index}", command=f"{group}/set/timeslot", body=body, slot=True)
 
 

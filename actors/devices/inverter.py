@@ -408,7 +408,8 @@ class InverterActor(DeviceActor):
             case Composite.SELL_PRODUCTION:
                 return abs(reading.battery_kw) <= tolerance
             case _:
-                return not (reading.grid_kw > 1.0 and reading.battery_kw > 1.0)  # load first never charges from the grid
+                # load first never charges from the grid
+                return not (reading.grid_kw > 1.0 and reading.battery_kw > 1.0)
 
     def _say_wear(self) -> None:
         used, slots = self._wear.used(self.ctx.clock.now())

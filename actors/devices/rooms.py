@@ -254,7 +254,8 @@ class RoomsActor(DeviceActor):
                      slot=name),
             lane=Lane.URGENT if wish.level <= Level.GRID_OPERATOR else Lane.USER,
         )
-        self.wrote(name, str(wish.value), wish.level, cause=cause, detail=topic, request_id=wish.request_id)
+        said = "its own" if wish.value is None else str(wish.value)
+        self.wrote(name, said, wish.level, cause=cause, detail=topic, request_id=wish.request_id)
 
     def _verify_room(self, room_name: str, room: _Room, at_s: float) -> None:
         for name in room.wishes:

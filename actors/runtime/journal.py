@@ -38,7 +38,7 @@ def canonical(value: object) -> str:
     kind = type(value)
     if kind in (str, int, float, bool, type(None), bytes):
         return repr(value)
-    if kind is tuple and _SERIES == set(map(type, value)):  # type: ignore[call-overload]
+    if kind is tuple and set(map(type, value)) == _SERIES:  # type: ignore[call-overload]
         return "[" + repr(value)[1:-1].replace(" ", "").rstrip(",") + "]"  # a series: at the speed of C
     if kind in (tuple, list):
         return f"[{','.join(map(canonical, value))}]"  # type: ignore[call-overload]
