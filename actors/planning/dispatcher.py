@@ -18,6 +18,7 @@ from solvers.checker import verify
 from solvers.result import Quality
 
 MODE, EXPORT = "inverter.mode", "inverter.export_limit_kw"
+STOP_SOC_SLACK = 0.0201
 RUN_AHEAD_S = 7200.0  # the longest lease of what is stored in the inverter
 
 
@@ -188,6 +189,11 @@ def _run(modes: tuple[InverterMode, ...], slot: int) -> tuple[InverterMode, int]
 def _same(a: Value, b: Value) -> bool:
     """Same wish: of a hold or a sale only the composite counts (its SOC is that of the moment it began)."""
     if isinstance(a, InverterMode) and isinstance(b, InverterMode):
-        fixed = (Composite.HOLD, Composite.SELL_PRODUCTION, Composite.REGULAR)
-        return a.composite is b.composite and (a.composite in fixed or a == b)
+        if a.composite is not b.composite:
+            return False
+        if a.composite in (Composite.HOLD, Composite.SELL_PRODUCTION, Composite.REGULAR) or a == b:
+            return True
+        # a target that moved by a percent or two is not worth a write of a register that wears
+        near = a.stop_soc is not None and b.stop_soc is not None and abs(a.stop_soc - b.stop_soc) <= STOP_SOC_SLACK
+        return near and a.rate == b.rate
     return a == b
