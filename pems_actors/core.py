@@ -17,9 +17,10 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
+from actors.messages import Alarm, Trip, TripReset
 from actors.ops.journal import Journal
 from actors.ops.status import Status
-from actors.runtime import ChildSpec, Port, PykkaRuntime, ScaledClock
+from actors.runtime import ChildSpec, Failed, GaveUp, Port, PykkaRuntime, Restarted, ScaledClock, WorkerEnded
 from actors.store.boot import STORE_FILE, next_boot
 from actors.store.trips import FileTrips
 from actors.store.wear import FileWear
@@ -27,9 +28,10 @@ from config.load import load
 from config.schema import HouseFile
 from models.errors import ConfigError, PemsError
 from models.types.slots import local_midnight
-from pems_actors import workers
+from pems_actors import logs, workers
 from pems_actors.console.server import ConsoleServer
 from pems_actors.console.wire import SOCKET_FILE
+from pems_actors.ending import ENDING, EXIT_ESCALATED, EXIT_MISTAKE, EXIT_UNVERIFIED, REPORT_FILE
 from pems_actors.handlers import Handlers
 from pems_actors.lock import StateLock
 from pems_actors.release import release_all
@@ -38,8 +40,7 @@ from pems_actors.wiring import Parts, house_tree
 
 RELEASE_S = 20.0  # real seconds that giving the house back may take
 FAIL_SAFE_S = 5.0
-EXIT_UNVERIFIED, EXIT_ESCALATED = 3, 70
-REPORT_FILE = "end.json"
+WORKERS_LOG = "workers.log"  # what worker processes print
 
 log = structlog.get_logger(__name__)
 
@@ -59,6 +60,7 @@ class CoreJob:
 def run_core(job: CoreJob) -> int:
     """Run the house until SIGTERM, SIGINT or the end of `for_s`; returns the exit code."""
     with StateLock(job.state):
+        logs.to_folder(job.state)
         return _Core(job).run()
 
 
@@ -79,9 +81,12 @@ class _Core:
             house_tree(self._config, parts), clock=clock, boot=boot.number, seed=self._config.simulation.seed,
             on_escalate=self._escalate,
         )
+        runtime.listen(_log_event, Alarm, Trip, TripReset, Failed, Restarted, GaveUp, WorkerEnded)
         console = ConsoleServer(job.state / SOCKET_FILE, Handlers(runtime, self._config, job.speed).table())
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in ENDING:
             signal.signal(number, lambda *_: self._over.set())
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)  # `run` blocks them until somebody listens: none is lost
+        log.info("core.started", boot=boot.number, house_time=clock.now().isoformat(), speed=job.speed)
         runtime.start()
         try:
             console.start()
@@ -105,13 +110,13 @@ class _Core:
 
     def _parts(self, recorded: Recorded, trips: FileTrips, wear: FileWear) -> Parts:
         job, config = self._job, self._config
-        logs = job.state / "workers.log"
+        output = job.state / WORKERS_LOG
         twin_args = ("--config", str(job.config_path), "--seed", str(config.simulation.seed), "--speed", str(job.speed))
         load = recorded.known_load()
         return Parts(
-            twin=lambda: workers.process("twin", args=twin_args, log=logs),
-            optimizer=lambda: workers.process("optimizer", nice=10, log=logs),
-            forecaster=lambda: workers.process("forecaster", nice=10, log=logs),
+            twin=lambda: workers.process("twin", args=twin_args, log=output),
+            optimizer=lambda: workers.process("optimizer", nice=10, log=output),
+            forecaster=lambda: workers.process("forecaster", nice=10, log=output),
             prices=lambda: recorded.known_prices(),
             weather=lambda: recorded.known_weather(),
             load=lambda: load,
@@ -123,10 +128,10 @@ class _Core:
 
     def _ops(self) -> tuple[ChildSpec, ...]:
         job, config = self._job, self._config
-        logs, store = job.state / "workers.log", job.state / STORE_FILE
+        output, store = job.state / WORKERS_LOG, job.state / STORE_FILE
         flush_s = max(5.0, 1.0 * job.speed)
         return (
-            ChildSpec(id="store", make=lambda: Port(lambda: workers.process("store", log=logs)), on_give_up="park"),
+            ChildSpec(id="store", make=lambda: Port(lambda: workers.process("store", log=output)), on_give_up="park"),
             ChildSpec(id="journal", make=lambda: Journal(store, flush_s=flush_s), on_give_up="park"),
             ChildSpec(id="status", make=lambda: Status(config.house), on_give_up="park"),
         )
@@ -138,10 +143,31 @@ class _Core:
 
     def _end(self, pending: dict[str, str]) -> int:
         code = EXIT_ESCALATED if self._escalated else EXIT_UNVERIFIED if pending else 0
+        log.info("core.ended", exit=code, unverified=pending)
         report = {"exit": code, "unverified": pending, "escalated": self._escalated}
         with contextlib.suppress(OSError):  # the exit code says it too
             (self._job.state / REPORT_FILE).write_text(json.dumps(report, indent=1))
         return code
+
+
+def _log_event(event: object) -> None:
+    """Changes that whoever reads the log wants to find there, each once as it happens."""
+    match event:
+        case Alarm(active=True):
+            log.warning("alarm", name=event.name, text=event.text, house_time=event.at.isoformat())
+        case Alarm():
+            log.info("alarm.over", name=event.name, house_time=event.at.isoformat())
+        case Trip():
+            log.warning("trip", id=event.id, points=event.points, reason=event.reason)
+        case TripReset():
+            log.info("trip.reset", id=event.id)
+        case _:
+            log.warning(_words(type(event).__name__), text=str(event))
+
+
+def _words(name: str) -> str:
+    """WorkerEnded -> worker.ended"""
+    return "".join(f".{c.lower()}" if c.isupper() else c for c in name).lstrip(".")
 
 
 def main(text: str) -> int:
@@ -167,4 +193,4 @@ if __name__ == "__main__":
         sys.exit(main(sys.argv[1]))
     except PemsError as error:
         sys.stderr.write(f"error: {error}\n")
-        sys.exit(2)
+        sys.exit(EXIT_MISTAKE)

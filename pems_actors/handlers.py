@@ -82,12 +82,14 @@ class Handlers:
     def why(self, params: dict[str, Any]) -> object:
         """Who holds a point, since when, what comes next, and how far the order got."""
         spec = self._point(params)
-        shown = self._snapshot(GATE).get("points", {})
+        gate = self._snapshot(GATE)
+        shown = gate.get("points", {})
         row = shown.get(spec.name) if isinstance(shown, dict) else None
         if not isinstance(row, dict):
             raise ConsoleError("the gate is restarting", hint="ask again in a moment")
         device = self._snapshot(spec.device)
-        return {"point": spec.name, **row, "next": _next(row), "device": _device_row(device, spec.name)}
+        permit = {"permit_left_s": gate.get("permit_left_s")}
+        return {"point": spec.name, **row, **permit, "next": _next(row), "device": _device_row(device, spec.name)}
 
     def state(self, params: dict[str, Any]) -> object:
         """What one actor shows of itself."""

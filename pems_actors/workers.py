@@ -7,32 +7,50 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from actors.runtime import JsonCodec, ProcessWorker, serve
-from actors.store.rows import Row, Rows
 from models.errors import ConfigError
-from models.types.forecast import HouseForecast
-from models.types.forecast_request import ForecastRequest
-from models.types.twin_wire import TwinExchange, TwinOutput
-from solvers.problem import PlanProblem
-from solvers.result import SignedPlan
 
 Methods = Mapping[str, Callable[[object], object]]
 NAMES = ("optimizer", "forecaster", "store", "twin")
 
 
-def codec() -> JsonCodec:
-    """Everything that crosses a process boundary."""
-    return JsonCodec(PlanProblem, SignedPlan, ForecastRequest, HouseForecast, TwinExchange, TwinOutput, Row, Rows)
+def codec(name: str) -> JsonCodec:
+    """What crosses the boundary between the core and this worker; a worker loads no types but its own."""
+    return JsonCodec(*_types(name))
+
+
+def _types(name: str) -> tuple[type, ...]:
+    match name:
+        case "optimizer":
+            from solvers.problem import PlanProblem
+            from solvers.result import SignedPlan
+
+            return PlanProblem, SignedPlan
+        case "forecaster":
+            from models.types.forecast import HouseForecast
+            from models.types.forecast_request import ForecastRequest
+
+            return ForecastRequest, HouseForecast
+        case "store":
+            from actors.store.rows import Row, Rows
+
+            return Row, Rows
+        case "twin":
+            from models.types.twin_wire import TwinExchange, TwinOutput
+
+            return TwinExchange, TwinOutput
+        case _:
+            raise ConfigError(f"worker {name!r} is not known", hint=f"one of {', '.join(NAMES)}")
 
 
 def process(name: str, *, args: tuple[str, ...] = (), nice: int = 0, log: Path | None = None) -> ProcessWorker:
     """A worker process, not started yet; `worker NAME` stands on its command line."""
     command = (sys.executable, "-m", "pems_actors", "worker", name, *args)
-    return ProcessWorker(command, codec(), nice=nice, log_path=log)
+    return ProcessWorker(command, codec(name), nice=nice, log_path=log)
 
 
 def serve_worker(name: str, fd: int, *, config: Path | None = None, seed: int = 1, speed: float = 1.0) -> None:
     """Run one worker until the core is gone; the last three are for the twin only."""
-    serve(fd, _methods(name, config, seed, speed), codec())
+    serve(fd, _methods(name, config, seed, speed), codec(name))
 
 
 def _methods(name: str, config: Path | None, seed: int, speed: float) -> Methods:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from actors.messages import Alarm, ForecastReady, PlanReady, Proof, Tick, Trip, WireWrite
+from actors.messages import Alarm, ForecastReady, PlanReady, Proof, Tick, Trip, TripReset, WireWrite
 from actors.runtime import Behaviour, Failed, GaveUp, Restarted, WorkerCall, WorkerDone, WorkerEnded, WorkerFailed
 from actors.store.rows import Kind, Row, Rows
 from models.types.command import Request, Verdict
@@ -16,14 +17,19 @@ STORE = "/ops/store"
 BATCH = 500
 KEPT = 20_000  # rows that wait while the store is away; older ones are shed, with an alarm
 TELEMETRY_EVERY_S = 60.0
+PRUNE_EVERY, TELEMETRY_KEPT = timedelta(days=1), timedelta(days=400)  # a year and what is needed to compare with it
 
 
 class Journal(Behaviour):
     """Collects rows and hands them to the store in batches.
 
     Handles  events of the house, Tick, WorkerDone, WorkerFailed
-    Sends    WorkerCall to the store's port; publishes Alarm when rows wait or are shed
-    Fails    on bugs only
+    Sends    WorkerCall to the store's port: open, boot, write, prune; publishes Alarm when rows wait or are shed, and
+             when the store knows a later life of this house than this one
+    Fails    on bugs only; what cannot be stored is told in a row of its own
+
+    A batch whose answer did not come (deadline, a store that died) is written again, so its rows may be there twice:
+    they are facts with a time, and reading one twice misleads nobody, while losing one might.
     """
 
     def __init__(self, store: Path, *, flush_s: float) -> None:
@@ -32,15 +38,18 @@ class Journal(Behaviour):
         self._sent: tuple[Row, ...] = ()
         self._busy = ""
         self._open = False
+        self._booted = False
+        self._boot_asked = False
+        self._pruned: datetime | None = None
         self._calls = 0
         self._told: dict[str, float] = {}
-        self._alarmed = False
-        self.shed, self.written = 0, 0
+        self._alarms: set[str] = set()
+        self.shed, self.written, self.pruned = 0, 0, 0
 
     def on_start(self) -> None:
         ctx = self.ctx
         ctx.subscribe(InverterReading, MeterReading, RoomsReading, coalesce=lambda m: type(m).__name__)
-        ctx.subscribe(Verdict, WireWrite, Proof, Trip, Alarm, PlanReady, ForecastReady)
+        ctx.subscribe(Request, Verdict, WireWrite, Proof, Trip, TripReset, Alarm, PlanReady, ForecastReady)
         ctx.subscribe(Failed, Restarted, GaveUp, WorkerEnded)
         ctx.every(self._flush_s, Tick(name="flush"), name="flush")
         self._flush()
@@ -56,11 +65,23 @@ class Journal(Behaviour):
             case InverterReading() | MeterReading() | RoomsReading():
                 self._telemetry(message)
             case _:
-                row = self._row(message)
+                row = self._storable(message)
                 if row is None:
                     super().handle(message)
                 else:
                     self._keep(row)
+
+    def _storable(self, event: object) -> Row | None:
+        """The row of an event. One that no store could take (a stranger's request may hold anything) is told instead:
+        in a batch it would hold up all others for ever."""
+        try:
+            row = self._row(event)
+            if row is not None:
+                json.dumps([row.key, row.cause, row.data], ensure_ascii=False, allow_nan=False).encode()
+        except (TypeError, ValueError, RecursionError) as error:
+            text = ascii(f"a {type(event).__name__} cannot be stored: {error}")
+            return Row.of(Kind.EVENT, self._now(), self.ctx.path, {"event": "Unstorable", "text": text})
+        return row
 
     def _telemetry(self, message: InverterReading | MeterReading | RoomsReading) -> None:
         kind, at_s = type(message).__name__, self.ctx.clock.monotonic()
@@ -81,6 +102,8 @@ class Journal(Behaviour):
                 return Row.of(Kind.WIRE, event.at, event.point, event)
             case Trip():
                 return Row.of(Kind.TRIP, event.tripped_at, event.id, event)
+            case TripReset():
+                return Row.of(Kind.TRIP, event.at, event.id, {"event": "reset", "id": event.id})
             case Alarm():
                 return Row.of(Kind.EVENT, event.at, event.name, event)
             case PlanReady(plan=plan, problem=problem):
@@ -97,16 +120,22 @@ class Journal(Behaviour):
         if len(self._rows) > KEPT:
             self._rows.popleft()
             self.shed += 1
-            self._alarm(f"the store is away; {self.shed} oldest rows were shed")
+            self._alarm("store_shed", "the store is away for too long; the oldest rows are shed")
 
     def _flush(self) -> None:
         if self._busy:
             return
         if not self._open:
             self._call("open", {"path": str(self._path)})
+        elif not self._booted:
+            self._boot_asked = True
+            self._call("boot", {"boot": self.ctx.epoch.boot, "at": self._now().isoformat()})
         elif self._rows:
             self._sent = tuple(self._rows.popleft() for _ in range(min(BATCH, len(self._rows))))
             self._call("write", Rows(rows=self._sent))
+        elif self._pruned is None or self._now() - self._pruned >= PRUNE_EVERY:
+            self._pruned = self._now()
+            self._call("prune", {"before": (self._now() - TELEMETRY_KEPT).isoformat()})
 
     def _call(self, method: str, body: object) -> None:
         self._calls += 1
@@ -118,35 +147,65 @@ class Journal(Behaviour):
         if message.id != self._busy:
             return
         self._busy = ""
-        if message.method == "open":
-            self._open = True
-            alarm = message.value.get("alarm") if isinstance(message.value, dict) else None
-            if alarm:
-                self._alarm(str(alarm))
-        else:
-            self.written += len(self._sent)
-            self._sent = ()
-            if self._alarmed and self.shed == 0:
-                self._alarmed = False
-                self.ctx.publish(Alarm(at=self._now(), name="store", active=False, text=""))
-        if self._rows:
+        answer = message.value if isinstance(message.value, dict) else {}
+        match message.method:
+            case "open":
+                self._opened(answer)
+            case "boot":
+                self._booted = True
+            case "prune":
+                self.pruned += int(answer.get("deleted", 0))
+                self._alarm_over("store_prune")
+            case _:
+                self.written += len(self._sent)
+                self._sent = ()
+                self._alarm_over("store")
+                self._alarm_over("store_shed")
+        if self._rows or not self._booted:
             self._flush()
+
+    def _opened(self, answer: dict[str, object]) -> None:
+        self._open = True
+        if answer.get("alarm"):
+            self._alarm("store_damaged", str(answer["alarm"]))
+        highest, boot = answer.get("boots"), self.ctx.epoch.boot
+        known = isinstance(highest, int) and highest == boot
+        if known and (self._boot_asked or self.ctx.epoch.incarnation > 1):
+            self._booted = True  # told before: by a former life, or the answer was lost
 
     def _failed(self, message: WorkerFailed) -> None:
         if message.id != self._busy:
             return
-        self._busy, self._open = "", False  # a new worker has opened nothing
+        self._busy = ""
+        if message.method == "boot" and message.kind == "error":
+            self._booted = True  # an alarm, not a reason to lose what happens from now on
+            self._alarm("store_boot", f"the store has known a later life of this house: {message.reason}")
+            return
+        if message.method == "prune" and message.kind == "error":
+            self._alarm("store_prune", f"old rows are not deleted: {message.reason}")
+            return
+        self._open = False  # a new worker has opened nothing
         self._rows.extendleft(reversed(self._sent))
         self._sent = ()
-        self._alarm(f"the store does not take rows: {message.reason}")
+        self._alarm("store", f"the store does not take rows: {message.reason}")
 
-    def _alarm(self, text: str) -> None:
-        if not self._alarmed:
-            self._alarmed = True
-            self.ctx.publish(Alarm(at=self._now(), name="store", active=True, text=text))
+    def _alarm(self, name: str, text: str) -> None:
+        """Said once when it begins."""
+        if name not in self._alarms:
+            self._alarms.add(name)
+            self.ctx.publish(Alarm(at=self._now(), name=name, active=True, text=text))
+
+    def _alarm_over(self, name: str) -> None:
+        """Said once when it ends."""
+        if name in self._alarms:
+            self._alarms.discard(name)
+            self.ctx.publish(Alarm(at=self._now(), name=name, active=False, text=""))
 
     def _now(self) -> datetime:
         return self.ctx.clock.now()
 
     def snapshot(self) -> dict[str, object]:
-        return {"open": self._open, "waiting": len(self._rows), "written": self.written, "shed": self.shed}
+        return {
+            "open": self._open, "waiting": len(self._rows), "written": self.written, "shed": self.shed,
+            "pruned": self.pruned, "alarms": sorted(self._alarms),
+        }
