@@ -177,6 +177,8 @@ class Gate(Behaviour):
         if point is not None:
             point.verdicts.append(verdict)
         self.ctx.publish(verdict)
+        if self.ctx.asked and outcome is not Outcome.DEFERRED:
+            self.ctx.reply(verdict)
 
     def _say_malformed(self, request: Request, reason: str) -> None:
         """Refused before anything of it was relied upon."""
@@ -254,6 +256,8 @@ class Gate(Behaviour):
             output.until_s,
         ):
             self._approve(point, decision)
+        else:
+            point.output = decision  # the same order, perhaps for another reason
 
     def _conditions(self, point: _Point, at_s: float) -> Conditions:
         envelope = point.spec.envelope
