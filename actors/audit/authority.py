@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from actors.audit.book import Book, Durations
-from actors.audit.record import Ask, Asks, cap_holds, inside
+from actors.audit.record import Ask, Asks, cap_holds, inside, spelled
 from actors.audit.signals import Signals
 from actors.messages import Alarm, Latched, Permit, Proof, Trip, TripReset, WireWrite
 from models.types.command import Level, Outcome, Request, Verdict
@@ -174,7 +174,7 @@ class Authority:
         book.check(28, self._spelled(spec, write.value), at_s, point, f"{write.value!r} on the wire")
         self._judge_trip(spec, write)
         if write.level is Level.DEFAULT:
-            book.check(1, write.value == str(spec.default), at_s, point, f"{write.value} as a default")
+            book.check(1, write.value == spelled(spec.default), at_s, point, f"{write.value} as a default")
         elif write.level > Level.SAFETY_TRIP:
             self._judge_request(asks, write)
         else:
@@ -189,7 +189,7 @@ class Authority:
 
     def _spelled(self, spec: PointSpec, text: str) -> bool:
         """The text is one that the point may show on the wire."""
-        if text == str(spec.default) or text in {str(v) for v in spec.trip.values()}:
+        if text == spelled(spec.default) or text in {spelled(v) for v in spec.trip.values()}:
             return True
         envelope = spec.envelope
         if isinstance(envelope, Words):
@@ -285,7 +285,7 @@ class Authority:
         for name, write in self.last.items():
             spec = self.asks[name].spec
             since_s = self._alive_s.get(spec.device)
-            if write.level <= Level.SAFETY_TRIP or name == MODE or write.value == str(spec.default):
+            if write.level <= Level.SAFETY_TRIP or name == MODE or write.value == spelled(spec.default):
                 continue
             if self.at_default(spec):
                 continue  # what was written last never took
@@ -305,6 +305,6 @@ class Authority:
 def _safe(spec: PointSpec, kind: str) -> str:
     """The safe value of a point under a kind of trip, as the wire log spells it."""
     if kind != "emergency_stop":
-        return str(spec.trip_value(kind))
+        return spelled(spec.trip_value(kind))
     value = spec.emergency
-    return "hold" if isinstance(value, InverterMode) else str(value)
+    return "hold" if isinstance(value, InverterMode) else spelled(value)

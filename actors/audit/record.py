@@ -32,6 +32,11 @@ class Ask:
         return min(self.until_s, self.ended_s)
 
 
+def spelled(value: object) -> str:
+    """A value as the wire log spells it; what is given back to the device reads `its own`."""
+    return "its own" if value is None else str(value)
+
+
 def finite(value: object) -> bool:
     """A number that a device can mean."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):

@@ -316,7 +316,8 @@ class Lab:
     def standing(self, point: str) -> str:
         """Value written last for a point; its default if nothing was written."""
         written = [w.value for w in self.wire if w.point == point]
-        return written[-1] if written else str(self.points[point].default)
+        default = self.points[point].default
+        return written[-1] if written else "its own" if default is None else str(default)
 
     def output(self, point: str) -> dict[str, object]:
         """How the gate holds a point."""
