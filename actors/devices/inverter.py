@@ -21,6 +21,7 @@ from actors.devices.growatt import (
     parse_json,
     parse_telemetry,
     target_of,
+    wanted_slot,
 )
 from actors.messages import ApprovedSetpoint, Incoming, Outgoing, Tick, Wear
 from actors.runtime import Lane
@@ -258,11 +259,25 @@ class InverterActor(DeviceActor):
             return export_writes(float(job.value), contract, rated, live)
         assert job.target is not None
         clock = self._inverter_clock()
+        return mode_writes(job.target, self._ends(name, job.target, clock), clock, live)
+
+    def _ends(self, name: str, target: Target, clock: datetime) -> datetime | None:
+        """When the run of a mode is over, on the inverter's clock; None: nobody has said."""
         order = self.orders.get(name)
-        until = None
-        if order is not None and order.setpoint.until_s is not None and job.target.composite is not Composite.REGULAR:
-            until = clock + timedelta(seconds=order.setpoint.until_s - self.ctx.clock.monotonic())
-        return mode_writes(job.target, until, clock, live)
+        if order is None or order.setpoint.until_s is None or target.composite is Composite.REGULAR:
+            return None
+        return clock + timedelta(seconds=order.setpoint.until_s - self.ctx.clock.monotonic())
+
+    def _stands(self, name: str, job: _Job) -> bool:
+        """The registers, as read, make what is wanted: nothing is left to write, and its slot is there."""
+        assert self._live is not None
+        if self._writes(name, job, self._live):
+            return False
+        target = job.target
+        if target is None or target.composite is Composite.REGULAR:
+            return True
+        clock = self._inverter_clock()
+        return wanted_slot(target, self._ends(name, target, clock), clock, self._live) is not None
 
     def _inverter_clock(self) -> datetime:
         """Its own clock now; where it reports none, UTC stands in and the slot may begin late."""
@@ -345,8 +360,7 @@ class InverterActor(DeviceActor):
 
     def _verify(self, name: str, job: _Job) -> None:
         """Applied is said when the registers, as read after the last write, make the mode."""
-        assert self._live is not None
-        if job.stage in ("applied", "effective") or self._writes(name, job, self._live):
+        if job.stage in ("applied", "effective") or not self._stands(name, job):
             return
         at_s = self.ctx.clock.monotonic()
         wrote_s = max((s for _, (w, s) in self._sent.items() if w.export is (name == EXPORT)), default=-1e9)
