@@ -35,6 +35,17 @@ def ready(**how: object) -> Lab:
     return Lab(**how).start(READY_S)  # type: ignore[arg-type]
 
 
+class StuckTrips(MemoryTrips):
+    """A disk that does not answer."""
+
+    stuck = False
+
+    def load(self) -> tuple[Trip, ...]:
+        if self.stuck:
+            raise Hang
+        return super().load()
+
+
 # --- authority --------------------------------------------------------------------------------------------------------
 def test_invariant_01_every_write_names_an_accepted_request_a_trip_or_a_default() -> None:
     lab = ready()
@@ -151,6 +162,23 @@ def test_invariant_05_a_trip_latches_over_restarts_and_boots_and_ends_by_its_nam
     again.sound()
 
 
+def test_invariant_05_a_gate_that_does_not_know_yet_what_is_latched_lets_nothing_go() -> None:
+    trips = StuckTrips()
+    lab = Lab(config=house_file(tick_s=1.0), trips=trips).start(700.0)
+    lab.trip("floor", (HALL,))
+    lab.run(30)
+    trips.stuck = True  # the next safety actor hangs in its start, for 10 s
+    lab.kill(GATE)
+    lab.killed[SAFETY] += 1
+    lab.run(8.0)
+    assert lab.ask(EXPORT, 2.0).outcome is Outcome.ACCEPTED
+    assert lab.output(HALL)["value"] is None and lab.standing(HALL) == "off", "neither the trip nor a default: nothing"
+    trips.stuck = False
+    lab.run(60.0)
+    assert lab.output(HALL)["level"] == 2 and {w.value for w in lab.wire if w.point == HALL} == {"off"}
+    lab.sound()
+
+
 def test_invariant_06_an_expired_request_has_no_effect_one_tick_later() -> None:
     lab = ready()
     lab.ask(HALL, "on", ttl_s=95.0)
@@ -209,17 +237,6 @@ def test_invariant_09_a_request_offered_often_acts_as_one_offered_once(again: li
         return [(w.at_s, w.point, w.value) for w in lab.wire]
 
     assert live(again) == live([])
-
-
-class StuckTrips(MemoryTrips):
-    """A disk that does not answer."""
-
-    stuck = False
-
-    def load(self) -> tuple[Trip, ...]:
-        if self.stuck:
-            raise Hang
-        return super().load()
 
 
 def test_invariant_10_without_a_permit_everything_is_at_its_default_within_a_tick() -> None:
