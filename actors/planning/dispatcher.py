@@ -54,7 +54,8 @@ class Dispatcher(Behaviour):
         self._ready_s = 0.0
         rooms = [r.name for r in house.rooms]
         min_s = max(house.relay_min_on_s, house.relay_min_off_s)
-        self._pulses = {n: Pulses(min_s, (i * 0.618) % 1.0) for i, n in enumerate(rooms)}
+        starts = house.relay_starts_per_h
+        self._pulses = {n: Pulses(min_s, (i * 0.618) % 1.0, starts) for i, n in enumerate(rooms)}
         self._relays: dict[str, bool] = {}
         self._asked: dict[str, _Asked] = {}
         self._ticked_s: float | None = None

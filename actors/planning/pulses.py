@@ -23,10 +23,12 @@ class Pulses:
         The longer of minimum on and minimum off time [s].
     phase : float
         0..1: where in its band this room starts.
+    starts_per_h : int
+        Starts that the gate allows in an hour; one start takes four bands or more.
     """
 
-    def __init__(self, min_s: float, phase: float) -> None:
-        self._band_s = max(min_s, 1.0) * BAND_SHARE
+    def __init__(self, min_s: float, phase: float, starts_per_h: int = 4) -> None:
+        self._band_s = max(min_s, 3600.0 / (4 * starts_per_h)) * BAND_SHARE
         self.debt_s = (phase - 0.5) * self._band_s
 
     def delivered(self, duty: float, on: bool, dt_s: float) -> None:
