@@ -17,8 +17,9 @@ from highspy import HighsModelStatus
 from numpy.typing import NDArray
 
 from models.errors import PemsError
+from solvers.directions import both_ways
 from solvers.finish import failed
-from solvers.model.kept import Solution, both_ways
+from solvers.model.kept import Solution
 from solvers.problem import PlanProblem
 from solvers.pyomo_highs import case_gap_eur, result_of
 from solvers.result import PlanResult, Stop, Timings

@@ -11,6 +11,7 @@ from highspy import HighsModelStatus as Status
 from models.errors import PemsError
 from solvers.adapt import Adapter
 from solvers.composites import choose_modes
+from solvers.directions import separate
 from solvers.finish import Verdict, failed, finish, free_modes
 from solvers.free import duties, free_trajectory
 from solvers.model.frame import shape_of
@@ -40,14 +41,22 @@ class PyomoHighs:
     refine_above_eur : float
         What choosing composites may cost beyond their price of change before heating is adapted to them, at the cost
         of another, smaller solve.
+    search_s : float
+        Seconds for proving a planning case with negative prices optimal, after a point that nearly always is was found.
     """
 
     name = "pyomo_highs"
 
     def __init__(
-        self, *, simplex_iterations: int = 2_000_000, nodes: int = 200_000, refine_above_eur: float = 0.03
+        self,
+        *,
+        simplex_iterations: int = 2_000_000,
+        nodes: int = 200_000,
+        refine_above_eur: float = 0.03,
+        search_s: float = 2.0,
     ) -> None:
         self._iterations, self._nodes, self._refine_above = simplex_iterations, nodes, refine_above_eur
+        self._search_s = search_s
         self._kept: OrderedDict[object, KeptModel] = OrderedDict()
 
     def solve(self, problem: PlanProblem, *, time_limit_s: float) -> PlanResult:
@@ -73,6 +82,8 @@ class PyomoHighs:
         model, build_s = self._model(problem)
         limits = self._limits(problem, time_limit_s)
         solution = model.solve(problem, limits)
+        if solution.usable and problem.free:
+            solution = separate(model, problem, solution, limits, search_s=self._search_s)
         stop = STOPS.get(solution.status, Stop.ERROR)
         if not solution.usable:
             self._kept.pop(model.shape, None)  # start afresh: a basis that led here is no help

@@ -16,10 +16,11 @@ from pyomo.contrib.solver.common.factory import SolverFactory
 from pyomo.contrib.solver.common.results import SolutionStatus, TerminationCondition
 
 from models.errors import PemsError
+from solvers.directions import both_ways
 from solvers.finish import failed
 from solvers.model.assembly import DIRECTIONS, Layout, assemble, fill
 from solvers.model.frame import Array, Model, Ring, Vectors, shape_of
-from solvers.model.kept import Solution, both_ways
+from solvers.model.kept import Solution
 from solvers.problem import PlanProblem
 from solvers.pyomo_highs import case_gap_eur, result_of
 from solvers.result import PlanResult, Stop, Timings

@@ -6,9 +6,10 @@ right-hand sides and costs, handed over as whole vectors, and a warm start from 
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import highspy
 import numpy as np
@@ -16,11 +17,9 @@ from highspy import HighsModelStatus as Status
 from numpy.typing import NDArray
 from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
 
-from solvers.model.assembly import DIRECTIONS, Layout, assemble, fill
+from solvers.model.assembly import Layout, assemble, fill
 from solvers.model.frame import Array, Ring, Shape, Vectors
 from solvers.problem import PlanProblem
-
-_BOTH_KW = 1e-6  # less than this in both directions at once is rounding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +38,7 @@ class Solution:
 
     status: Status
     values: Mapping[str, Array]  # empty unless a feasible point was left
+    columns: Array = field(default_factory=lambda: np.array([]), repr=False)  # the same, as the solver has it
     objective_eur: float
     bound_eur: float
     soc_dual_eur: Array  # what one more unit of SOC at the end of each slot saves
@@ -96,17 +96,14 @@ class KeptModel:
         self.build_s = time.perf_counter() - started
 
     def solve(self, problem: PlanProblem, limits: Limits) -> Solution:
-        """Solves one problem of this shape, from wherever the last one ended."""
+        """Solves the relaxation of one problem of this shape, from wherever the last one ended."""
         started = time.perf_counter()
         self._turn(problem)
         vectors = self._last = fill(problem, self.shape, self._compiled.layout, self.ring)
         self._push(vectors)
         self._limit(limits)
         updated = time.perf_counter()
-        solution = self._run(vectors, updated - started)
-        if solution.usable and self.shape.directions is not None:
-            solution = self._separate(vectors, solution, limits)
-        return solution
+        return self._run(vectors, updated - started)
 
     def refine(self, fixed: Mapping[str, Array], limits: Limits) -> Solution:
         """Solves the last problem again with some columns fixed, given in order of time.
@@ -115,12 +112,40 @@ class KeptModel:
         """
         assert self._last is not None
         started = time.perf_counter()
+        vectors = copy.copy(self._last)
+        vectors.lower, vectors.upper = dict(vectors.lower), dict(vectors.upper)
         for name, values in fixed.items():
-            self._last.put(self._last.lower, name, values)
-            self._last.put(self._last.upper, name, values)
+            for table in (vectors.lower, vectors.upper):
+                table[name] = table[name].copy()
+                vectors.put(table, name, values)
+        self._push(vectors)
+        self._limit(limits)
+        return self._run(vectors, time.perf_counter() - started)
+
+    def search(self, binary: Mapping[str, NDArray[np.bool_]], start: Solution | None, limits: Limits) -> Solution:
+        """Solves the last problem again with some columns binary at some slots, from a feasible point if there is one.
+
+        Parameters
+        ----------
+        binary : mapping
+            Column name -> shape (steps,), True where it must be 0 or 1.
+        start : Solution, optional
+            A feasible point of the last problem, from `refine`.
+        limits : Limits
+            When to stop.
+        """
+        assert self._last is not None
         self._push(self._last)
         self._limit(limits)
-        return self._run(self._last, time.perf_counter() - started)
+        self._make_integral(binary)
+        if start is not None:
+            point = highspy.HighsSolution()
+            point.col_value = start.columns.tolist()
+            self._highs.setSolution(point)
+        try:
+            return self._run(self._last, 0.0)
+        finally:
+            self._make_integral({})
 
     def _turn(self, problem: PlanProblem) -> None:
         """Moves the holder by the slots that went by since the last problem, so that the basis still fits."""
@@ -159,15 +184,18 @@ class KeptModel:
         objective = info.objective_function_value + v.offset_eur
         bound = info.mip_dual_bound + v.offset_eur if mip else (objective if whole else -np.inf)
         values: dict[str, Array] = {}
+        columns = np.array([])
         duals = np.zeros(self.shape.steps)
         if feasible and (whole or mip):
             solution = self._highs.getSolution()
-            values = self._unpack(np.array(solution.col_value), self._compiled.layout.columns)
+            columns = np.array(solution.col_value)
+            values = self._unpack(columns, self._compiled.layout.columns)
             if not mip and self.shape.battery is not None:
                 duals = -self._unpack(np.array(solution.row_dual), self._compiled.layout.rows)["soc_balance"]
         return Solution(
             status=status,
             values=values,
+            columns=columns,
             objective_eur=objective,
             bound_eur=bound,
             soc_dual_eur=duals,
@@ -184,26 +212,6 @@ class KeptModel:
             at += n
         return out
 
-    def _separate(self, v: Vectors, relaxed: Solution, limits: Limits) -> Solution:
-        """Makes directions binary at the slots that use both, until none does. The LP stays the bound's floor."""
-        best, chosen = relaxed, {name: np.zeros(self.shape.steps, dtype=bool) for name in DIRECTIONS}
-        while best.usable:
-            fresh = {name: both_ways(best.values, name) & ~chosen[name] for name in DIRECTIONS}
-            if not any(f.any() for f in fresh.values()):
-                break
-            for name in DIRECTIONS:
-                chosen[name] |= fresh[name]
-            self._make_integral(chosen)
-            try:
-                again = self._run(v, best.update_s)
-            finally:
-                self._make_integral({})
-            again = _joined(best, again)
-            if not again.usable:
-                return again
-            best = again
-        return best
-
     def _make_integral(self, chosen: Mapping[str, NDArray[np.bool_]]) -> None:
         kind = highspy.HighsVarType
         if len(self._integral):
@@ -219,29 +227,6 @@ class KeptModel:
         self._integral = np.array(wanted, dtype=np.int32)
         if wanted:
             self._highs.changeColsIntegrality(len(wanted), self._integral, np.full(len(wanted), kind.kInteger))
-
-
-def both_ways(values: Mapping[str, Array], name: str) -> NDArray[np.bool_]:
-    """Slots where both directions of a pair carry power."""
-    one, other = DIRECTIONS[name]
-    if one[0] not in values:
-        return np.zeros(0, dtype=bool)
-    total = sum(values[n] for n in one)
-    return np.asarray(np.minimum(total, values[other]) > _BOTH_KW)
-
-
-def _joined(before: Solution, after: Solution) -> Solution:
-    """A later run of the same problem: its answer, times added up, and the duals of the relaxation."""
-    return Solution(
-        status=after.status,
-        values=after.values,
-        objective_eur=after.objective_eur,
-        bound_eur=max(before.bound_eur, after.bound_eur),
-        soc_dual_eur=before.soc_dual_eur,
-        iterations=before.iterations + after.iterations,
-        update_s=before.update_s,
-        solve_s=before.solve_s + after.solve_s,
-    )
 
 
 def flat_vectors(c: Compiled, v: Vectors) -> tuple[Array, Array, Array, Array, Array]:
