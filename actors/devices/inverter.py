@@ -39,6 +39,7 @@ PACING_SLACK_S = 1e-6
 TRIES = 3
 WEAR_EVERY_S = 900.0
 RESERVE, SLOT_RESERVE = 2, 4  # writes of a day's budget that only the way back to the default may use
+EXPORT_RESERVE = 6  # writes a day kept for the feed-in limit: three spells of negative prices
 AGAIN_FIRST_S, AGAIN_DOUBLINGS = 60.0, 6  # pause before a failed default is tried again: 1 min to about 1 h
 FLOW_TOLERANCE_KW = 0.15
 SOC_JUMP = 0.3  # more than this between two messages is a fault of the sensor, until it repeats itself
@@ -323,14 +324,19 @@ class InverterActor(DeviceActor):
         return write.makes and any(w.breaks for w in self._writes(MODE, job, self._live))
 
     def _affordable(self, write: Write, job: _Job) -> bool:
-        """Budgets of the running day. The way back to the default has a reserve, a trip may always write."""
+        """Budgets of the running day.
+
+        The way back to the default has a reserve, a trip may always write, and modes leave enough for the feed-in to
+        be switched off when it costs.
+        """
         if job.level <= Level.SAFETY_TRIP:
             return True
         used, slots = self._wear.used(self.ctx.clock.now())
         back = job.level is Level.DEFAULT
         if write.slot:
             return slots < self._slot_budget - (0 if back else SLOT_RESERVE)
-        return used < self._budget - (0 if back else RESERVE)
+        reserve = 0 if back else RESERVE if write.register.startswith("export.") else RESERVE + EXPORT_RESERVE
+        return used < self._budget - reserve
 
     def _send(self, name: str, job: _Job, write: Write, at_s: float) -> None:
         self._number += 1
@@ -428,7 +434,7 @@ class InverterActor(DeviceActor):
     def _say_wear(self) -> None:
         used, slots = self._wear.used(self.ctx.clock.now())
         self._said_wear_s = self.ctx.clock.monotonic()
-        left = min(self._budget - used, self._slot_budget - slots)
+        left = min(self._budget - EXPORT_RESERVE - used, self._slot_budget - slots)
         self.ctx.publish(Wear(points=(MODE,), used_24h=used + slots, left=left))
 
     def unverified(self) -> dict[str, str]:
