@@ -58,11 +58,12 @@ class JumpingClock(ManualClock):
 
 
 def house_file(
-    *, tick_s: float = 10.0, fuse_a: float = 16.0, rooms: Sequence[Room] = ROOMS, **timing: float
-) -> HouseFile:
+    *, tick_s: float = 10.0, fuse_a: float = 16.0, rooms: Sequence[Room] = ROOMS, relay_min_s: float = 600.0,
+    **timing: float,
+) -> HouseFile:  # fmt: skip
     """The house file of the small house."""
     times = Timing().for_simulation(tick_s) if tick_s > 1.0 else Timing()
-    return HouseFile(
+    plain = HouseFile(
         site=SITE,
         arrays=(PvArray(name="south", azimuth_deg=180.0, tilt_deg=35.0, peak_kw=8.0),),
         battery=Battery(capacity_kwh=10.0, charge_kw=5.0, discharge_kw=5.0),
@@ -70,6 +71,8 @@ def house_file(
         rooms=tuple(rooms),
         timing=times.model_copy(update=dict(timing)),
     )
+    rules = plain.rules.model_copy(update={"relay_min_on_s": relay_min_s, "relay_min_off_s": relay_min_s})
+    return plain.model_copy(update={"rules": rules})
 
 
 def a_world(*, sun: float = 1.0, temp_c: float = 2.0, load_kw: float = 0.8) -> World:

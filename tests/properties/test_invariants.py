@@ -261,6 +261,21 @@ def test_invariant_10_without_a_permit_everything_is_at_its_default_within_a_tic
     lab.sound()
 
 
+def test_invariant_10_a_device_alone_lets_go_when_the_permit_lapses() -> None:
+    trips = StuckTrips()
+    lab = Lab(config=house_file(tick_s=1.0), trips=trips).start(700.0)
+    lab.override(HALL, "on")
+    lab.run(30)
+    trips.stuck = True
+    lab.kill(GATE)  # its next life waits for the safety actor, which hangs: nobody tells the device anything
+    lab.killed[SAFETY] += 1
+    lab.run(1.5)
+    assert lab.standing(HALL) == "on"
+    lab.run(1.5)
+    assert lab.standing(HALL) == "auto" and lab.wire[-1].cause == "no permit", "well before its lease ends"
+    lab.sound()
+
+
 def test_invariant_10_a_trip_needs_no_permit() -> None:
     lab = Lab(config=house_file(tick_s=1.0)).start(700.0)
     lab.trip("floor", (HALL,))
@@ -447,6 +462,21 @@ def test_invariant_23_relays_keep_their_minimum_times_and_starts_whatever_is_ask
     lab.run(1)
     assert len(switched) > 5
     assert min(b - a for a, b in itertools.pairwise(switched)) >= 600.0 - 10.0
+    lab.sound()
+
+
+def test_invariant_23_a_relay_with_short_times_starts_no_more_than_four_times_an_hour() -> None:
+    lab = Lab(config=house_file(relay_min_s=60.0), rules=False).start(120.0)
+    starts, was = [], False
+    for i in range(120):
+        lab.override(BATH, "off" if i % 2 else "on")
+        lab.run(60.0)
+        now = lab.twin.truth().rooms[1].relay_on
+        if now and not was:
+            starts.append(lab.clock.monotonic())
+        was = now
+    assert len(starts) >= 8
+    assert min(b - a for a, b in zip(starts, starts[4:], strict=False)) >= 3600.0 - 60.0
     lab.sound()
 
 
