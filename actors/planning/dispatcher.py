@@ -8,8 +8,8 @@ from datetime import timedelta
 
 from actors.messages import Alarm, PlanReady, Tick
 from actors.planning.pulses import Pulses
-from actors.requests import Asker
-from actors.runtime import Behaviour
+from actors.requests import GATE, Asker
+from actors.runtime import Behaviour, Started
 from models.types.command import RELINQUISH, Level, Relinquish, Value
 from models.types.house import House
 from models.types.mode import Composite, InverterMode
@@ -43,7 +43,7 @@ class _Asked:
 class Dispatcher(Behaviour):
     """Follows the latest signed plan.
 
-    Handles  PlanReady, RoomsReading, Tick
+    Handles  PlanReady, RoomsReading, Started, Tick
     Sends    requests at level 13, or as told; relinquishes when the plan is too old
     Fails    on bugs; its requests end by themselves
     """
@@ -66,6 +66,7 @@ class Dispatcher(Behaviour):
         self._asker = Asker(self.ctx, self._level)
         self.ctx.subscribe(PlanReady)
         self.ctx.subscribe(RoomsReading, coalesce=lambda _: "rooms")
+        self.ctx.subscribe(Started)
         self.ctx.every(self._settings.tick_s, Tick(name="dispatch"), name="dispatch")
 
     def handle(self, message: object) -> None:
@@ -76,6 +77,10 @@ class Dispatcher(Behaviour):
                     return
                 self._ready, self._ready_s = message, self.ctx.clock.monotonic()
                 self._dispatch()
+            case Started(path=path):
+                if path == GATE:  # a gate's new life holds no requests: all are offered again
+                    self._asked.clear()
+                    self._dispatch()
             case RoomsReading():
                 self._relays = {n: r.relay_on for n, r in message.rooms.items() if r.relay_on is not None}
             case Tick():
@@ -111,6 +116,7 @@ class Dispatcher(Behaviour):
         if not self._stale:
             self._stale = True
             self.ctx.publish(Alarm(at=self.ctx.clock.now(), name="plan_old", active=True, text=reason))
+        self._ticked_s = None  # nobody owes the rooms what was not planned meanwhile
         for point in list(self._asked):
             self._ask(point, RELINQUISH, 60.0, reason)
 

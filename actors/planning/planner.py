@@ -235,7 +235,7 @@ class Planner(Behaviour):
                 self._planned(plan)
             case WorkerFailed(method="forecast"):
                 self._fail(f"forecast {message.kind}: {message.reason}")
-                self._plan()  # the last forecast, shifted, while it still reaches a day ahead
+                self._plan()  # the last forecast, shifted, while it still reaches far enough ahead
             case WorkerFailed():
                 self._fail(f"{message.method} {message.kind}: {message.reason}")
             case _:
@@ -243,9 +243,11 @@ class Planner(Behaviour):
 
     def _plan(self) -> None:
         now, setup = self.ctx.clock.now(), self._setup
-        forecast = None if self._forecast is None else _from(self._forecast, floor_slot(now))
+        step = timedelta(minutes=setup.settings.dt_min)
+        enough_h = min(24.0, setup.settings.horizon_h / 2)
+        forecast = None if self._forecast is None else _from(self._forecast, floor_slot(now, step), enough_h)
         if forecast is None or self._prices is None:
-            self._fail("no forecast that reaches a day ahead")
+            self._fail(f"no forecast that reaches {enough_h:g} h ahead")
             return
         outlook = price_outlook(
             self._prices, start=forecast.start, dt_s=forecast.dt_s, steps=len(forecast.load_kw),
@@ -305,11 +307,11 @@ class Planner(Behaviour):
         }
 
 
-def _from(forecast: HouseForecast, start: datetime) -> HouseForecast | None:
-    """The forecast from a later slot on; None when less than a day of it is left."""
+def _from(forecast: HouseForecast, start: datetime, enough_h: float) -> HouseForecast | None:
+    """The forecast from a later slot on; None when less than `enough_h` of it is left."""
     skip = round((start - forecast.start).total_seconds() / forecast.dt_s)
     left = len(forecast.load_kw) - skip
-    if skip < 0 or left * forecast.dt_s < 86_400:
+    if skip < 0 or left * forecast.dt_s < enough_h * 3600.0:
         return None
     if skip == 0:
         return forecast
