@@ -1,4 +1,4 @@
-"""How a house ends: the signals that ask for it, exit codes, and the report. All that `run` needs to know of the core."""
+"""How a house ends: the signals that ask for it, exit codes, and the report. It is all that `run` knows of the core."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from typing import Any
 from actors.devices.registry import all_points
 from actors.gate.actor import show
 from actors.messages import RequestTrip, ResetTrip
-from actors.runtime import ActorError, Lane, PykkaRuntime, UnknownPathError, WorkerCall, WorkerDone, WorkerFailed
+from actors.runtime import ActorError, Lane, Runtime, UnknownPathError, WorkerCall, WorkerDone, WorkerFailed
 from config.schema import HouseFile
 from models.errors import ConsoleError
 from models.types.command import RELINQUISH, Level, Relinquish, Request, Value, Verdict
@@ -33,13 +33,13 @@ class Handlers:
 
     Parameters
     ----------
-    runtime : PykkaRuntime
+    runtime : Runtime
     config : HouseFile
     speed : float
         House seconds per real second: asks are bounded in real time.
     """
 
-    def __init__(self, runtime: PykkaRuntime, config: HouseFile, speed: float) -> None:
+    def __init__(self, runtime: Runtime, config: HouseFile, speed: float) -> None:
         self._runtime, self._config, self._speed = runtime, config, speed
         self._points = {p.name: p for p in all_points(config.house)}
         self._lock = threading.Lock()
