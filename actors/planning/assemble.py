@@ -24,7 +24,7 @@ class PlanSettings:
     dt_min: float = 15.0
     back_off_k: float = 0.15  # above the lower band: plant and model differ
     top_back_off_k: float = 0.3  # below the upper band
-    import_margin_kw: float = 0.5  # left under the fuse for pulses and forecast errors
+    import_margin_kw: float = 1.2  # left under the fuse: for the gate's own margin, pulses and forecast errors
     comfort_eur_per_kh: float = 2.0
     min_mode_slots: int = 4
     calm: CalmPrices = CalmPrices()
