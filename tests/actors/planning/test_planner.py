@@ -1,0 +1,353 @@
+"""The planner's cycle: forecast, problem, plan, signature; and each way it can fail."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from actors.messages import (
+    Alarm,
+    ForecastReady,
+    LinkState,
+    PlanFailed,
+    PlanReady,
+    PricesKnown,
+    Trip,
+    WeatherKnown,
+)
+from actors.planning.assemble import PlanSettings
+from actors.planning.planner import FORECASTER, OPTIMIZER, Planner, PlannerSetup
+from actors.planning.rooms_tracker import ObservedRooms
+from actors.runtime import FunctionWorker, Port, WorkerDone
+from models.errors import DataError
+from models.physics.rooms import nominal_plants
+from models.types.forecast import HouseForecast
+from models.types.forecast_request import ForecastRequest, MeasuredSeries
+from models.types.mode import Composite
+from solvers.checker import sign, verify
+from solvers.problem import PlanProblem
+from solvers.rules import RulesPlanner
+from tests.actors.devices.bench import START, Bench, a_house
+from tests.actors.planning.plans import forecast, inverter, prices, rooms, signed, weather
+
+PATH = "/plan/planner"
+HOUSE = a_house()
+AIR: dict[str, float | None] = {"hall": 20.0, "bath": 21.5}
+
+
+class KnownLoad:
+    """What was measured: nothing much."""
+
+    def history(self, now: object, days: float) -> MeasuredSeries:
+        return MeasuredSeries(start=START - timedelta(hours=1), dt_s=900.0, kw=(0.5,) * 4)
+
+    def known(self, now: object, steps: int) -> MeasuredSeries | None:
+        return None
+
+
+def as_asked(request: object) -> HouseForecast:
+    """A forecast on the very slots that were asked for."""
+    assert isinstance(request, ForecastRequest)
+    return forecast(start=request.start, steps=request.steps, dt_s=request.dt_s)
+
+
+def by_rules(problem: object) -> object:
+    assert isinstance(problem, PlanProblem)
+    return sign(problem, RulesPlanner().solve(problem, time_limit_s=1.0))
+
+
+class Room(Bench):
+    """A planner with workers that are functions; what they were asked is kept."""
+
+    def __init__(
+        self,
+        *,
+        forecaster: Callable[[object], object] = as_asked,
+        optimizer: Callable[[object], object] = by_rules,
+        forecast_s: float = 1.0,
+        plan_s: float = 2.0,
+        settings: PlanSettings | None = None,
+        **changes: object,
+    ) -> None:
+        self.requests: list[ForecastRequest] = []
+        self.problems: list[PlanProblem] = []
+        self.forecaster, self.optimizer, self.seconds = forecaster, optimizer, {"forecast": forecast_s, "plan": plan_s}
+        plants = nominal_plants(HOUSE)
+        base: dict[str, object] = {
+            "house": HOUSE, "zone": ZoneInfo("Europe/Berlin"), "settings": settings or PlanSettings(), "plants": plants,
+            "load": KnownLoad, "states": lambda: ObservedRooms(HOUSE, plants), "tick_s": 15.0,
+            "forecast_deadline_s": 20.0, "plan_deadline_s": 30.0, **changes,
+        }  # fmt: skip
+        setup = PlannerSetup(**base)  # type: ignore[arg-type]
+        super().__init__(
+            {
+                FORECASTER: lambda: Port(lambda: FunctionWorker({"forecast": self._forecast}, self.seconds)),
+                OPTIMIZER: lambda: Port(lambda: FunctionWorker({"plan": self._plan}, self.seconds)),
+                PATH: lambda: Planner(setup),
+            },
+            events=(PlanReady, PlanFailed, ForecastReady, Alarm),
+        )
+        self.start()
+
+    def _forecast(self, body: object) -> object:
+        assert isinstance(body, ForecastRequest)
+        self.requests.append(body)
+        return self.forecaster(body)
+
+    def _plan(self, body: object) -> object:
+        assert isinstance(body, PlanProblem)
+        self.problems.append(body)
+        return self.optimizer(body)
+
+    def know(self, *, days: int = 3) -> None:
+        """Everything that a plan needs."""
+        self.publish(PricesKnown(prices=prices([0.1] * 96 * days)))
+        self.publish(WeatherKnown(weather=weather()))
+        self.publish(inverter(0.5, composite=Composite.REGULAR))
+        self.publish(rooms(dict(AIR)))
+
+    def fails(self) -> list[str]:
+        return [f.reason for f in self.of(PlanFailed)]
+
+    def snapshot(self) -> dict[str, object]:
+        return self.runtime.behaviour_snapshot(PATH)
+
+
+def ready(**how: object) -> Room:
+    room = Room(**how)  # type: ignore[arg-type]
+    room.know()
+    return room
+
+
+# --- a cycle ----------------------------------------------------------------------------------------------------------
+def test_one_plan_a_quarter_hour_each_signed_for_its_problem() -> None:
+    room = ready()
+    room.run(3 * 900 - 1)
+    plans = room.of(PlanReady)
+    assert [p.problem.start for p in plans] == [START + timedelta(minutes=15 * i) for i in range(3)]
+    assert all(verify(p.plan, p.problem) for p in plans)
+    assert plans[0].took_s == pytest.approx(3.0)
+    assert len({p.problem.id for p in plans}) == 3
+    assert len(room.of(ForecastReady)) == 3 and room.fails() == []
+    assert room.snapshot()["made"] == 3 and room.snapshot()["busy"] is None
+
+
+def test_the_problem_holds_what_was_seen() -> None:
+    room = ready()
+    room.publish(rooms(AIR, on=("hall",)))
+    room.run(30)
+    (problem,) = room.problems
+    assert problem.battery is not None and problem.battery.soc == 0.5
+    assert [r.name for r in problem.rooms] == ["hall", "bath"]
+    assert (problem.rooms[0].air_c, problem.rooms[0].relay_on, problem.rooms[1].relay_on) == (20.0, True, False)
+    assert problem.mode_now is not None and problem.mode_now.composite is Composite.REGULAR
+    assert problem.mode_held_slots > 4, "what ran before we looked has run long enough"
+    assert problem.steps == 192 and all(problem.price_known)
+    assert room.requests[0].start == START and room.requests[0].steps == 192
+
+
+def test_a_mode_that_has_just_begun_counts_its_slots() -> None:
+    room = ready()
+    room.run(100)
+    room.publish(inverter(0.5, composite=Composite.HOLD))
+    room.run(2 * 900)
+    last = room.problems[-1]
+    assert last.mode_now is not None and last.mode_now.composite is Composite.HOLD
+    assert last.mode_held_slots == 1
+
+
+TRIP = Trip(id="t", kind="manual", points=("*",), reason="", tripped_at=START, hold_off_s=0.0)
+
+
+@pytest.mark.parametrize("news", [TRIP, LinkState(up=True)])
+def test_events_bring_a_new_plan_at_once(news: object) -> None:
+    room = ready()
+    room.run(100)
+    room.publish(news)
+    room.run(30)
+    assert len(room.of(PlanReady)) == 2
+
+
+def test_prices_that_reach_a_day_further_bring_a_new_plan_and_others_do_not() -> None:
+    room = ready()
+    room.run(100)
+    room.publish(PricesKnown(prices=prices([0.1] * 96 * 3)))
+    room.run(60)
+    assert len(room.of(PlanReady)) == 1
+    room.publish(PricesKnown(prices=prices([0.1] * 96 * 4)))
+    room.run(60)
+    assert len(room.of(PlanReady)) == 2
+
+
+@pytest.mark.parametrize(("dt_min", "horizon_h"), [(5.0, 24.0), (30.0, 48.0), (60.0, 48.0), (15.0, 0.25), (15.0, 6.0)])
+def test_slots_of_any_length_and_horizons_of_any_length_are_planned(dt_min: float, horizon_h: float) -> None:
+    room = ready(settings=PlanSettings(dt_min=dt_min, horizon_h=horizon_h), forecast_s=1.0)
+    room.run(400)
+    room.publish(LinkState(up=True))
+    room.run(4000)
+    assert room.fails() == []
+    for plan in room.of(PlanReady):
+        assert plan.problem.start <= plan.problem.issued < plan.problem.start + timedelta(minutes=dt_min)
+        assert plan.problem.dt_h == dt_min / 60 and plan.problem.steps == round(horizon_h * 60 / dt_min)
+
+
+# --- what is missing --------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("missing", ["prices", "weather", "the inverter's SOC", "room temperatures"])
+def test_it_waits_for_what_it_needs_and_raises_no_alarm_for_that(missing: str) -> None:
+    room = Room()
+    known = {
+        "prices": PricesKnown(prices=prices([0.1] * 288)), "weather": WeatherKnown(weather=weather()),
+        "the inverter's SOC": inverter(0.5), "room temperatures": rooms(dict(AIR)),
+    }  # fmt: skip
+    for name, event in known.items():
+        if name != missing:
+            room.publish(event)
+    if missing == "the inverter's SOC":
+        room.publish(inverter(None))
+        room.publish(inverter(0.9, online=False))
+    room.run(60)
+    assert set(room.fails()) == {f"waiting for {missing}"}
+    assert room.of(Alarm) == [] and room.requests == []
+    room.publish(known[missing])
+    room.run(30)
+    assert len(room.of(PlanReady)) == 1
+
+
+def test_prices_that_end_now_are_stood_in_for_and_flagged() -> None:
+    room = ready()
+    room.publish(PricesKnown(prices=prices([0.1] * 200, start=START - timedelta(hours=48))))
+    room.run(30)
+    (problem,) = room.problems
+    assert problem.price_known == (True,) * 8 + (False,) * 184
+
+
+def test_prices_without_a_single_known_day_are_no_prices() -> None:
+    room = ready()
+    room.publish(PricesKnown(prices=prices([0.1] * 4)))
+    room.run(30)
+    assert room.fails() == ["no prices, and too few known days to stand in for them"]
+    assert room.alarms("planner") == [True]
+
+
+# --- what fails -------------------------------------------------------------------------------------------------------
+def broken(_: object) -> object:
+    raise DataError("too little of the weather is known")
+
+
+def test_when_the_forecaster_fails_the_last_forecast_goes_on() -> None:
+    room = ready()
+    room.run(30)
+    room.forecaster = broken
+    room.run(900)
+    assert room.alarms("planner") == [True, False], "said when it failed, over when the plan came"
+    assert "forecast error: DataError: too little" in room.fails()[0]
+    second = room.of(PlanReady)[1].problem
+    assert second.start == START + timedelta(minutes=15) and second.steps == 191
+    assert second.outdoor_c[0] == pytest.approx(0.1), "shifted by one slot"
+
+
+def test_a_forecast_is_used_until_less_than_half_of_it_or_of_a_day_is_left() -> None:
+    room = ready(settings=PlanSettings(horizon_h=2.0))
+    room.run(30)
+    room.forecaster = broken
+    room.run(6 * 900)
+    assert len(room.of(PlanReady)) == 5
+    assert room.fails()[-1] == "no forecast that reaches 1 h ahead"
+
+
+def test_without_any_forecast_there_is_no_plan() -> None:
+    room = ready(forecaster=broken)
+    room.run(30)
+    assert [f.split(":")[0] for f in room.fails()] == ["forecast error", "no forecast that reaches 24 h ahead"]
+    assert room.problems == []
+
+
+def test_a_plan_past_its_deadline_is_one_alarm_until_the_next_plan() -> None:
+    room = ready(plan_s=1000.0)
+    room.run(2 * 900 + 100)
+    assert len(room.fails()) == 3 and "plan deadline" in room.fails()[0]
+    assert room.alarms("planner") == [True]
+    room.seconds["plan"] = 1.0
+    room.run(900)
+    assert room.alarms("planner") == [True, False]
+    assert len(room.of(PlanReady)) == 1
+
+
+def test_one_plan_at_a_time_however_much_happens() -> None:
+    room = ready(plan_s=25.0)
+    for _ in range(30):
+        room.run(3)
+        room.publish(LinkState(up=True))
+    assert len(room.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [(lambda p: "a plan", "plan answered with str"), (lambda p: signed(replace(p, id="other")), "signature"),
+     (lambda p: replace(signed(p), signature="0" * 64), "signature"), (broken, "plan error")],
+)  # fmt: skip
+def test_an_answer_that_is_no_signed_plan_for_this_problem_is_no_plan(
+    spoil: Callable[[PlanProblem], object], says: str
+) -> None:
+    room = ready(optimizer=spoil)
+    room.run(30)
+    assert room.of(PlanReady) == [] and says in room.fails()[0]
+    assert room.alarms("planner") == [True]
+
+
+def test_an_answer_to_a_question_of_a_former_life_is_passed_over() -> None:
+    room = ready()
+    room.run(5)
+    room.tell(PATH, WorkerDone(id="plan-0.9-1", method="plan", value="x", took_s=0.0))
+    room.run(30)
+    assert room.fails() == [] and len(room.of(PlanReady)) == 1
+
+
+def test_a_new_life_plans_again() -> None:
+    room = ready()
+    room.run(30)
+    room.runtime.restart(PATH)
+    room.run(15)
+    room.know()
+    room.run(30)
+    assert len(room.of(PlanReady)) == 2
+
+
+# --- sun that was measured --------------------------------------------------------------------------------------------
+def test_measured_sun_goes_to_the_forecaster_in_quarter_means_and_is_unknown_where_it_may_be_curtailed() -> None:
+    room = ready()
+    for minute in range(60):
+        cheap = 15 <= minute < 30
+        room.publish(PricesKnown(prices=prices([-0.1 if cheap else 0.1] * 288)))
+        room.publish(inverter(0.5, pv_kw=1.0 + minute % 2, grid_kw=0.0))
+        room.run(60)
+    room.run(30)
+    history = room.requests[-1].pv_history
+    assert history is not None and history.end <= START + timedelta(hours=1)
+    curtailed, third = history.kw[-2:]
+    assert third == pytest.approx(1.5, abs=0.05)
+    assert math.isnan(curtailed)
+    assert all(map(math.isnan, history.kw[:-4])), "before anybody looked"
+
+
+def test_perfect_foresight_asks_no_forecaster() -> None:
+    room = ready(forecast=as_asked)
+    room.run(30)
+    assert room.requests == [] and len(room.of(PlanReady)) == 1
+
+
+def test_the_days_since_a_full_charge_are_counted() -> None:
+    room = ready(tick_s=3600.0, replan_s=86_400.0)
+    room.publish(inverter(0.99))
+    room.publish(inverter(0.5))
+    room.run(13 * 86400)
+    room.publish(PricesKnown(prices=prices([0.1] * 96 * 20)))
+    room.publish(rooms(dict(AIR)))
+    room.run(86_400)
+    battery = room.problems[-1].battery
+    assert battery is not None and battery.full_by_slot is not None and battery.full_by_slot < 96
