@@ -233,8 +233,9 @@ class Handlers:
 
 def _next(row: dict[str, Any]) -> dict[str, Any]:
     """What acts when the present holder ends: the next living slot, else the default."""
+    level, held = row.get("level"), (row.get("level"), row.get("holder"))
     for slot in row.get("slots", []):
-        if row.get("tripped") or (slot["level"], slot["source"]) > (row.get("level", 0), row.get("holder", "")):
+        if row.get("tripped") or level is None or (slot["level"], slot["source"]) > held:  # None: the gate is cold
             return {"holder": slot["source"], "level": slot["level"], "value": slot["value"]}
     return {"holder": "default", "level": 16, "value": row.get("default")}
 

@@ -36,12 +36,12 @@ def line(status: Mapping[str, Any]) -> str:
 
 def _now(status: Mapping[str, Any], speed: float) -> Panel:
     table = _grid()
-    table.add_row("house time", _local(status))
-    table.add_row("speed", f"{speed:g} x")
-    table.add_row("buy", f"{_eur(status.get('price_import'))} EUR/kWh")
-    table.add_row("sell", _negative(status.get("price_export")))
-    table.add_row("cost so far", f"{_money(status.get('cost_eur'))} EUR")
-    table.add_row("plain rules", f"{_money(status.get('rules_cost_eur'))} EUR")
+    _row(table, "house time", _local(status))
+    _row(table, "speed", f"{speed:g} x")
+    _row(table, "buy", f"{_eur(status.get('price_import'))} EUR/kWh")
+    _row(table, "sell", _negative(status.get("price_export")))
+    _row(table, "cost so far", f"{_money(status.get('cost_eur'))} EUR")
+    _row(table, "plain rules", f"{_money(status.get('rules_cost_eur'))} EUR")
     return Panel(table, title="now", border_style="cyan")
 
 
@@ -55,9 +55,9 @@ def _flows(status: Mapping[str, Any]) -> Panel:
         ("grid", "grid_kw", "blue"),
     ):
         value = status.get(key)
-        table.add_row(name, Text(f"{_kw(value)} kW {_arrow(key, value)}", style=colour))
-    table.add_row("SOC", _bar(status.get("soc")))
-    table.add_row("inverter", str(status.get("composite") or "-"))
+        _row(table, name, Text(f"{_kw(value)} kW {_arrow(key, value)}", style=colour))
+    _row(table, "SOC", _bar(status.get("soc")))
+    _row(table, "inverter", str(status.get("composite") or "-"))
     return Panel(table, title="flows", border_style="cyan")
 
 
@@ -65,14 +65,14 @@ def _plan(status: Mapping[str, Any], zone: ZoneInfo) -> Panel:
     plan = status.get("plan") or {}
     table = _grid()
     if not plan.get("made"):
-        table.add_row("no plan yet", str(plan.get("trouble", "")))
+        _row(table, "no plan yet", str(plan.get("trouble", "")))
         return Panel(table, title="plan", border_style="magenta")
-    table.add_row(f"#{plan['made']}", f"{plan['maker']}, {plan['quality']}, gap {plan['gap_eur']:.3f} EUR")
+    _row(table, f"#{plan['made']}", f"{plan['maker']}, {plan['quality']}, gap {plan['gap_eur']:.3f} EUR")
     for run in plan.get("next", [])[:5]:
         begins = datetime.fromisoformat(run["from"]).astimezone(zone)
-        table.add_row(f"{begins:%a %H:%M}", f"{run['composite']}  {run['slots'] * 0.25:g} h")
+        _row(table, f"{begins:%a %H:%M}", f"{run['composite']}  {run['slots'] * 0.25:g} h")
     if plan.get("trouble"):
-        table.add_row("trouble", Text(str(plan["trouble"])[:60], style="red"))
+        _row(table, "trouble", Text(str(plan["trouble"])[:60], style="red"))
     return Panel(table, title="plan", border_style="magenta")
 
 
@@ -85,7 +85,8 @@ def _rooms(status: Mapping[str, Any]) -> Panel:
         outside = air is not None and not room["lower_c"] - 0.2 <= air <= room["upper_c"] + 0.2
         relay = "-" if room["relay_on"] is None else "on" if room["relay_on"] else "off"
         who = "-" if room["automatic"] is None else "Loxone" if room["automatic"] else "PEMS"
-        table.add_row(
+        _row(
+            table,
             room["name"],
             Text("-" if air is None else f"{air:.1f}", style="red" if outside else ""),
             f"{room['lower_c']:.1f} .. {room['upper_c']:.1f}",
@@ -105,7 +106,7 @@ def _commands(status: Mapping[str, Any]) -> Panel:
         style = "bold red" if point["tripped"] else "dim" if point["holder"] == "default" else ""
         short = name.removeprefix("room.").removesuffix(".relay")
         why = f"{point['reason']}{'; waits: ' + point['waiting'] if point['waiting'] else ''}"
-        table.add_row(short, str(point["value"]), f"{point['level']} {point['holder']}", why[:46], style=style)
+        _row(table, short, str(point["value"]), f"{point['level']} {point['holder']}", why[:46], style=style)
     return Panel(table, title="commanded, and why", border_style="green")
 
 
@@ -121,6 +122,11 @@ def _foot(status: Mapping[str, Any]) -> RenderableType:
     for alarm in status.get("alarms", [])[-4:]:
         text.append(f"\n alarm {alarm['name']}: {alarm['text']}"[:150], style="yellow")
     return text
+
+
+def _row(table: Table, *cells: str | Text, style: str = "") -> None:
+    """A row whose words are words: what devices, people and solvers wrote is no markup."""
+    table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in cells), style=style)
 
 
 def _grid() -> Table:
