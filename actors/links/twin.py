@@ -50,6 +50,9 @@ class TwinLink(Behaviour):
                 self._arrived(output)
                 if self._outbox:
                     self._exchange()
+            case WorkerDone():
+                self._busy = False
+                self._say(False, f"the twin answered with {type(message.value).__name__}")
             case WorkerFailed():
                 self._busy = False
                 self._say(False, message.reason)

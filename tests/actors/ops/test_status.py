@@ -1,0 +1,159 @@
+"""The status: what people see, and what the house has cost on quarter-hour means beside plain rules."""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from actors.messages import Alarm, LinkState, PlanFailed, PricesKnown, Proof
+from actors.ops.status import Status
+from actors.runtime import Restarted
+from models.physics.tariff import export_price, import_price
+from models.types.mode import Composite, InverterMode
+from models.types.twin_wire import TwinOutput
+from tests.actors.devices.bench import START, Bench, a_house
+from tests.actors.planning.plans import inverter, plan, prices, rooms
+
+PATH = "/ops/status"
+HOUSE = a_house()
+
+
+@pytest.fixture
+def bench() -> Bench:
+    made = Bench({PATH: lambda: Status(HOUSE)})
+    made.start()
+    return made
+
+
+def shown(bench: Bench) -> dict[str, Any]:
+    found = bench.runtime.behaviour_snapshot(PATH)
+    json.dumps(found)
+    return found
+
+
+def meters(bench: Bench, minute: float, bought: float, sold: float, rules: tuple[float, float] = (0.0, 0.0)) -> None:
+    """The twin's totals after so many minutes [kWh]."""
+    bench.publish(
+        TwinOutput(
+            until=START + timedelta(minutes=minute), messages=(), import_kwh=bought, export_kwh=sold,
+            rules_import_kwh=rules[0], rules_export_kwh=rules[1],
+        )
+    )  # fmt: skip
+
+
+def buy(spot: float, hour: int = 10) -> float:
+    price = import_price(spot, hour, HOUSE.tariff)
+    assert price is not None
+    return price
+
+
+def sell(spot: float) -> float:
+    price = export_price(spot, HOUSE.tariff)
+    assert price is not None
+    return price
+
+
+# --- money ------------------------------------------------------------------------------------------------------------
+def test_import_and_export_within_one_quarter_cancel_before_they_are_priced(bench: Bench) -> None:
+    bench.publish(PricesKnown(prices=prices([0.1, 0.3])))
+    meters(bench, 0, 10.0, 5.0)
+    meters(bench, 7, 11.0, 5.0)
+    meters(bench, 15, 11.0, 5.4)
+    assert shown(bench)["cost_eur"] == pytest.approx(0.6 * buy(0.1), abs=1e-4)
+    meters(bench, 30, 11.0, 6.4)
+    assert shown(bench)["cost_eur"] == pytest.approx(0.6 * buy(0.1) - 1.0 * sell(0.3), abs=1e-4)
+
+
+def test_the_running_quarter_is_not_priced_before_it_is_over(bench: Bench) -> None:
+    bench.publish(PricesKnown(prices=prices([0.1] * 4)))
+    meters(bench, 0, 0.0, 0.0)
+    meters(bench, 14, 9.0, 0.0)
+    assert shown(bench)["cost_eur"] == 0.0
+
+
+def test_the_same_house_under_plain_rules_has_its_own_bill(bench: Bench) -> None:
+    bench.publish(PricesKnown(prices=prices([0.1] * 4)))
+    meters(bench, 0, 0.0, 0.0, (1.0, 0.0))
+    meters(bench, 15, 0.5, 0.0, (3.0, 0.0))
+    found = shown(bench)
+    assert found["cost_eur"] == pytest.approx(0.5 * buy(0.1), abs=1e-4)
+    assert found["rules_cost_eur"] == pytest.approx(2.0 * buy(0.1), abs=1e-4)
+
+
+def test_a_quarter_whose_price_is_unknown_is_priced_for_neither(bench: Bench) -> None:
+    bench.publish(PricesKnown(prices=prices([0.1, math.nan, 0.2])))
+    for minute, kwh in ((0, 0.0), (15, 1.0), (30, 51.0), (45, 52.0)):
+        meters(bench, minute, kwh, 0.0, (kwh, 0.0))
+    found = shown(bench)
+    assert found["cost_eur"] == pytest.approx(buy(0.1) + buy(0.2), abs=1e-4)
+    assert found["cost_eur"] == found["rules_cost_eur"]
+
+
+def test_a_negative_price_pays_for_what_is_bought_and_charges_for_what_is_fed_in(bench: Bench) -> None:
+    bench.publish(PricesKnown(prices=prices([-0.3, -0.3])))
+    meters(bench, 0, 0.0, 0.0)
+    meters(bench, 15, 1.0, 0.0)
+    assert shown(bench)["cost_eur"] == pytest.approx(buy(-0.3), abs=1e-4) and buy(-0.3) < 0
+    meters(bench, 30, 1.0, 1.0)
+    assert shown(bench)["cost_eur"] == pytest.approx(buy(-0.3) - sell(-0.3), abs=1e-4)
+
+
+def test_without_meters_there_is_no_cost(bench: Bench) -> None:
+    bench.publish(PricesKnown(prices=prices([0.1])))
+    bench.publish(TwinOutput(until=START, messages=()))
+    assert shown(bench)["cost_eur"] is None
+
+
+# --- what is seen -----------------------------------------------------------------------------------------------------
+def test_before_anything_was_heard_everything_is_unknown(bench: Bench) -> None:
+    found = shown(bench)
+    unknown = ("link_up", "price_import", "soc", "pv_kw", "grid_kw", "heating_kw", "composite", "cost_eur")
+    assert [found[name] for name in unknown] == [None] * len(unknown)
+    assert found["rooms"] == [] and found["plan"] == {"made": 0, "trouble": ""}
+
+
+def test_flows_prices_and_rooms_are_shown_with_their_bands(bench: Bench) -> None:
+    bench.publish(PricesKnown(prices=prices([0.1])))
+    bench.publish(inverter(0.6, composite=Composite.HOLD))
+    bench.publish(rooms({"hall": 20.5, "bath": None}, on=("hall",)))
+    bench.publish(LinkState(up=True))
+    found = shown(bench)
+    assert (found["soc"], found["composite"], found["link_up"]) == (0.6, "hold", True)
+    assert (found["price_import"], found["price_export"]) == (buy(0.1), sell(0.1))
+    assert found["heating_kw"] == pytest.approx(1.2)
+    hall, bath = found["rooms"]
+    assert (hall["air_c"], hall["lower_c"], hall["upper_c"], hall["relay_on"]) == (20.5, 19.0, 22.5, True)
+    assert bath["air_c"] is None
+    assert found["local_time"].startswith("2021-02-08T10:00")
+
+
+def test_the_plan_is_shown_as_its_next_runs_and_trouble_stands_until_the_next_plan(bench: Bench) -> None:
+    hold = InverterMode(composite=Composite.HOLD)
+    bench.publish(PlanFailed(reason="plan deadline"))
+    assert shown(bench)["plan"]["trouble"] == "plan deadline"
+    bench.publish(plan(modes=(hold,) * 3))
+    bench.run(900)
+    found = shown(bench)["plan"]
+    assert (found["made"], found["maker"], found["trouble"]) == (1, "test", "")
+    assert [(r["composite"], r["slots"]) for r in found["next"]] == [("hold", 2), ("regular", 21)]
+    assert found["next"][0]["from"] == (START + timedelta(minutes=15)).isoformat()
+
+
+def test_alarms_stand_until_they_end(bench: Bench) -> None:
+    for name, active in (("a", True), ("b", True), ("a", False), ("c", False)):
+        bench.publish(Alarm(at=START, name=name, active=active, text="x"))
+    assert [a["name"] for a in shown(bench)["alarms"]] == ["b"]
+
+
+def test_the_last_proofs_and_restarts_are_kept(bench: Bench) -> None:
+    for i in range(25):
+        bench.publish(Proof(at=START, point=f"p{i}", stage="applied", value="on", request_id="", latency_s=1.234))
+        bench.publish(Restarted(path=f"/x/{i}", incarnation=2, reason=""))
+    found = shown(bench)
+    assert len(found["proofs"]) == len(found["restarts"]) == 20
+    assert found["proofs"][-1] == {"point": "p24", "stage": "applied", "value": "on", "latency_s": 1.2}
+    assert found["restarts"][-1] == "/x/24"
