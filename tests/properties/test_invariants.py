@@ -625,13 +625,32 @@ def test_invariant_29_a_day_of_changing_minds_stays_within_the_write_budgets() -
     lab.sound()
 
 
+def test_invariant_26_relays_are_not_switched_on_beyond_the_connection() -> None:
+    lab = Lab(world=a_world(sun=0.0, load_kw=6.0), soc=0.2).start(READY_S)
+    for relay in RELAYS:  # 6 kW of 11 are in use; 1.2, 0.6 and 4.8 kW are wanted in the same instant
+        lab.override(relay, "on", ttl_s=7200.0)
+    lab.run(300)
+    assert [r.relay_on for r in lab.twin.truth().rooms] == [True, True, False]
+    lab.sound()
+
+
+def test_invariant_29_what_could_not_be_read_back_yet_is_not_written_again() -> None:
+    lab = Lab(rules=False).start()
+    lab.twin.inject("telemetry_silent", True)
+    lab.twin.inject("offline", True)
+    lab.ask(EXPORT, 2.0, ttl_s=3600.0)
+    lab.run(50.0)
+    assert [w.value for w in lab.wire if w.counted] == ["2.0"]
+    lab.sound()
+
+
 def test_invariant_29_a_default_that_never_comes_back_is_tried_ever_more_rarely() -> None:
-    lab = Lab(config=house_file(tick_s=60.0), rules=False).start()
+    lab = Lab(rules=False).start()
     lab.ask(EXPORT, 2.0, ttl_s=600.0)
     lab.run(300.0)
     lab.twin.inject("liar", True)
-    lab.run(24 * 3600.0)
-    assert 3 < sum(w.counted for w in lab.wire) <= 25
+    lab.run(300.0 + 3600.0)
+    assert 6 < sum(w.counted for w in lab.wire) <= 20, "the day's budget is not gone in an hour"
     lab.sound()
 
 
