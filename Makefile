@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JOBS ?= 2
-CORE := actors/gate/*,actors/runtime/*,models/safety.py
+CORE := actors/gate/*,actors/runtime/*,actors/safety.py,models/safety.py,models/fuse.py
 PACKAGES := pems_actors actors solvers config models
 
 .PHONY: help setup run simulate test fast lint bench clean

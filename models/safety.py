@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
+from models.fuse import FuseMemory, watch_fuse
 from models.types.command import Value
 from models.types.house import House
 from models.types.mode import REGULAR
@@ -28,9 +29,6 @@ from models.types.reading import InverterReading, MeterReading, RoomReading
 ROOM_HYSTERESIS_K = 0.2
 FROST_HYSTERESIS_K = 0.5
 STUCK_ABOVE_MAX_K = 1.5
-OVERLOAD_SHARE = 1.1
-OVERLOAD_S = 60.0
-SHED_RETURN_KW = 1.0
 BATTERY_HOT_C = 55.0
 
 
@@ -69,9 +67,7 @@ class Memory:
     """What hysteresis needs from one check to the next."""
 
     limited: frozenset[tuple[str, str]] = frozenset()  # (rule, point) that were found last time
-    shed: tuple[str, ...] = ()  # rooms shed by the fuse rule, first shed first
-    overload_since_s: float | None = None
-    roomy_since_s: float | None = None
+    fuse: FuseMemory = FuseMemory()
 
 
 def check(house: House, view: View, memory: Memory) -> tuple[tuple[Finding, ...], Memory]:
@@ -82,11 +78,10 @@ def check(house: House, view: View, memory: Memory) -> tuple[tuple[Finding, ...]
     findings, memory
         What was found, and what to hand to the next check.
     """
-    findings = [*_rooms(house, view, memory), *_inverter(view)]
-    fuse, shed, overload_s, roomy_s = _fuse(house, view, memory)
-    findings += fuse
+    fuse = watch_fuse(house, at_s=view.at_s, meter=view.meter, rooms=view.rooms, memory=memory.fuse)
+    findings = [*_rooms(house, view, memory), *_inverter(view), *_fuse(house, view, fuse)]
     limited = frozenset((f.rule, f.point) for f in findings if f.action is Action.LIMIT)
-    return tuple(findings), Memory(limited=limited, shed=shed, overload_since_s=overload_s, roomy_since_s=roomy_s)
+    return tuple(findings), Memory(limited=limited, fuse=fuse)
 
 
 def worst(findings: tuple[Finding, ...]) -> dict[str, Finding]:
@@ -143,77 +138,15 @@ def _inverter(view: View) -> list[Finding]:
     return found
 
 
-def phase_loads_kw(house: House, grid_kw: float, rooms: Mapping[str, RoomReading]) -> dict[int, float]:
-    """Import per phase: heaters where they are wired, all the rest spread evenly (the meter reports a sum only)."""
-    on = {1: 0.0, 2: 0.0, 3: 0.0}
-    for room in house.rooms:
-        reading = rooms.get(room.name)
-        if reading is not None and reading.relay_on:
-            for phase in (1, 2, 3) if room.phase == 0 else (room.phase,):
-                on[phase] += room.heater_kw / (3 if room.phase == 0 else 1)
-    rest = (grid_kw - sum(on.values())) / 3
-    return {phase: rest + kw for phase, kw in on.items()}
-
-
-def _fuse(
-    house: House, view: View, memory: Memory
-) -> tuple[list[Finding], tuple[str, ...], float | None, float | None]:
-    """Shed heating in the configured order while a phase is above its rating; let it return with hysteresis."""
-    connection = house.connection
-    rating = connection.fuse_a * connection.voltage_v / 1000.0
-    if view.meter is None:  # the gate lets no relay be switched on; what runs stays under Loxone's own shedding
-        return _shed_findings(memory.shed, "grid power is not known"), memory.shed, None, None
-    loads = phase_loads_kw(house, view.meter.grid_kw, view.rooms)
-    if connection.phases == 1:
-        loads = {1: view.meter.grid_kw}
-    peak = max(loads.values())
-    overload_s = memory.overload_since_s
-    if peak > OVERLOAD_SHARE * rating:
-        overload_s = view.at_s if overload_s is None else overload_s
-    else:
-        overload_s = None
-    shed, roomy_s = memory.shed, memory.roomy_since_s
-    if peak > rating:
-        shed, roomy_s = _shed_more(house, view, shed, loads, rating), None
-    elif shed:
-        last = house.room(shed[-1])
-        phases = (1, 2, 3) if last.phase == 0 or connection.phases == 1 else (last.phase,)
-        share = last.heater_kw / (3 if last.phase == 0 and connection.phases == 3 else 1)
-        roomy = all(loads[p] + share + SHED_RETURN_KW / 3 <= rating for p in phases if p in loads)
-        roomy_s = (view.at_s if roomy_s is None else roomy_s) if roomy else None
-        if roomy_s is not None and view.at_s - roomy_s >= OVERLOAD_S:
-            shed, roomy_s = shed[:-1], None
-    findings = _shed_findings(shed, f"phase at {peak:.1f} kW, rating {rating:.1f}")
-    if overload_s is not None and view.at_s - overload_s >= OVERLOAD_S:
-        text = f"phase at {peak:.1f} kW for {view.at_s - overload_s:.0f} s, rating {rating:.1f}"
+def _fuse(house: House, view: View, fuse: FuseMemory) -> list[Finding]:
+    text = "grid power is not known" if view.meter is None else fuse.text
+    findings = [
+        Finding(rule="fuse", action=Action.LIMIT, point=f"room.{name}.relay", value="off", text=text, rank=3)
+        for name in fuse.shed
+    ]
+    if fuse.overloaded:
         findings += [
-            Finding(rule="fuse_overload", action=Action.TRIP, point=f"room.{r.name}.relay", value=None, text=text)
+            Finding(rule="fuse_overload", action=Action.TRIP, point=f"room.{r.name}.relay", value=None, text=fuse.text)
             for r in house.rooms
         ]
-    return findings, shed, overload_s, roomy_s
-
-
-def _shed_findings(shed: tuple[str, ...], text: str) -> list[Finding]:
-    return [
-        Finding(rule="fuse", action=Action.LIMIT, point=f"room.{name}.relay", value="off", text=text, rank=3)
-        for name in shed
-    ]
-
-
-def _shed_more(
-    house: House, view: View, shed: tuple[str, ...], loads: Mapping[int, float], rating: float
-) -> tuple[str, ...]:
-    over = {p: kw - rating for p, kw in loads.items()}
-    for room in house.rooms:
-        if max(over.values()) <= 0:
-            break
-        reading = view.rooms.get(room.name)
-        if room.name in shed or reading is None or not reading.relay_on:
-            continue
-        phases = [p for p in over if len(over) == 1 or room.phase in (0, p)]
-        if not any(over[p] > 0 for p in phases):
-            continue
-        for p in phases:
-            over[p] -= room.heater_kw / (3 if room.phase == 0 and len(over) == 3 else 1)
-        shed = (*shed, room.name)
-    return shed
+    return findings

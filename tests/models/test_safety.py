@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from models.safety import Action, Finding, Memory, View, check, phase_loads_kw, worst
+from models.fuse import FuseMemory, phase_loads_kw
+from models.safety import Action, Finding, Memory, View, check, worst
 from models.types.house import Battery, Connection, House, Room, Site
 from models.types.mode import REGULAR
 from models.types.reading import InverterReading, MeterReading, RoomReading
@@ -38,7 +40,7 @@ def view(
     return View(
         at_s=at_s,
         inverter=inverter,
-        meter=None if grid_kw is None else MeterReading(measured_at=AT, grid_kw=grid_kw),
+        meter=None if grid_kw is None else MeterReading(measured_at=AT + timedelta(seconds=at_s), grid_kw=grid_kw),
         rooms={r.name: reading for r in HOUSE.rooms} if rooms else {},
     )
 
@@ -48,7 +50,8 @@ def rules(findings: tuple[Finding, ...], point: str = "room.a.relay") -> list[tu
 
 
 def test_a_quiet_house_has_no_findings() -> None:
-    assert check(HOUSE, view(), Memory()) == ((), Memory())
+    found, memory = check(HOUSE, view(), Memory())
+    assert found == () and memory.limited == frozenset() and memory.fuse.shed == ()
 
 
 def test_what_is_not_seen_is_not_judged() -> None:
@@ -104,55 +107,69 @@ def test_phases_carry_their_heaters_and_an_even_share_of_the_rest() -> None:
 
 def test_an_overloaded_phase_sheds_in_order_only_what_is_on_it() -> None:
     found, memory = check(HOUSE, view(grid_kw=9.0), Memory())  # heaters 7 kW, the rest 0.67 kW each: phase 1 at 4.67
-    assert memory.shed == ("a",) and [f.point for f in found] == ["room.a.relay"]
+    assert memory.fuse.shed == ("a",) and [f.point for f in found] == ["room.a.relay"]
     _, memory = check(HOUSE, view(grid_kw=12.0), Memory())
-    assert memory.shed == ("a", "b")
+    assert memory.fuse.shed == ("a", "b")
+
+
+def test_one_meter_reading_is_judged_once_whatever_the_relays_say_meanwhile() -> None:
+    _, memory = check(HOUSE, view(grid_kw=9.0), Memory())
+    after = view(0.5, grid_kw=9.0, on=False)  # the relays are off already, the meter still shows what flowed before
+    after = replace(after, meter=MeterReading(measured_at=AT, grid_kw=9.0))
+    assert check(HOUSE, after, memory)[1].fuse == memory.fuse
+
+
+def test_what_was_shed_gets_time_to_show_in_the_meter_before_more_is_shed() -> None:
+    _, memory = check(HOUSE, view(grid_kw=9.0), Memory())
+    assert check(HOUSE, view(5.0, grid_kw=9.0), memory)[1].fuse.shed == ("a",)
+    assert check(HOUSE, view(15.0, grid_kw=12.0), memory)[1].fuse.shed == ("a", "b")
 
 
 def test_without_room_readings_there_is_nothing_to_shed() -> None:
     found, memory = check(HOUSE, view(grid_kw=14.0, rooms=False), Memory())
-    assert found == () and memory.shed == () and memory.overload_since_s == 0.0
+    assert found == () and memory.fuse.shed == () and memory.fuse.overload_since_s == 0.0
 
 
 def test_shed_rooms_stay_off_while_grid_power_is_unknown() -> None:
-    found, memory = check(HOUSE, view(grid_kw=None), Memory(shed=("a", "b"), overload_since_s=3.0))
+    before = Memory(fuse=FuseMemory(shed=("a", "b"), overload_since_s=3.0))
+    found, memory = check(HOUSE, view(grid_kw=None), before)
     assert [(f.point, f.value) for f in found] == [("room.a.relay", "off"), ("room.b.relay", "off")]
-    assert memory.shed == ("a", "b") and memory.overload_since_s is None
+    assert memory.fuse.shed == ("a", "b") and memory.fuse.overload_since_s is None
 
 
-def test_the_last_shed_returns_first_after_a_minute_of_room() -> None:
-    memory = Memory(shed=("a", "c"))
-    for at_s, shed in ((0.0, ("a", "c")), (59.0, ("a", "c")), (60.0, ("a",)), (61.0, ("a",)), (121.0, ())):
+def test_what_fits_returns_after_a_minute_of_room_the_last_shed_first() -> None:
+    memory = Memory(fuse=FuseMemory(shed=("a", "b", "c")))
+    for at_s, shed in ((0.0, ("a", "b", "c")), (59.0, ("a", "b", "c")), (60.0, ("a",))):
         _, memory = check(HOUSE, view(at_s, grid_kw=1.0, on=False), memory)
-        assert memory.shed == shed, at_s
+        assert memory.fuse.shed == shed, at_s
 
 
 def test_room_that_is_lost_again_starts_the_minute_anew() -> None:
-    _, memory = check(HOUSE, view(0.0, grid_kw=1.0, on=False), Memory(shed=("a",)))
+    _, memory = check(HOUSE, view(0.0, grid_kw=1.0, on=False), Memory(fuse=FuseMemory(shed=("a",))))
     _, memory = check(HOUSE, view(30.0, grid_kw=9.0, on=False), memory)
-    assert memory.roomy_since_s is None
+    assert memory.fuse.roomy_since_s is None
     _, memory = check(HOUSE, view(60.0, grid_kw=1.0, on=False), memory)
-    assert memory.shed == ("a",)
+    assert memory.fuse.shed == ("a",)
 
 
-def test_a_minute_above_1_1_times_the_rating_trips_all_rooms() -> None:
+def test_more_than_a_minute_above_1_1_times_the_rating_trips_all_rooms() -> None:
     heavy = 3 * RATING * 1.12 + 0.5
     found, memory = check(HOUSE, view(0.0, grid_kw=heavy, on=False), Memory())
-    assert found == () and memory.overload_since_s == 0.0
-    found, memory = check(HOUSE, view(59.0, grid_kw=heavy, on=False), memory)
-    assert found == ()
+    assert found == () and memory.fuse.overload_since_s == 0.0
     found, memory = check(HOUSE, view(60.0, grid_kw=heavy, on=False), memory)
+    assert found == ()
+    found, memory = check(HOUSE, view(61.0, grid_kw=heavy, on=False), memory)
     assert {f.point for f in found if f.action is Action.TRIP} == {f"room.{n}.relay" for n in "abcd"}
-    assert check(HOUSE, view(61.0, grid_kw=1.0, on=False), memory)[1].overload_since_s is None
+    assert check(HOUSE, view(62.0, grid_kw=1.0, on=False), memory)[1].fuse.overload_since_s is None
 
 
 def test_on_one_phase_every_room_counts_fully() -> None:
     single = HOUSE.model_copy(update={"connection": Connection(phases=1, fuse_a=25)})
     found, memory = check(single, view(grid_kw=8.0), Memory())
-    assert memory.shed == ("a", "b") and len(found) == 2
-    for at_s in (0.0, 60.0):
+    assert memory.fuse.shed == ("a", "b") and len(found) == 2
+    for at_s in (11.0, 71.0):
         _, memory = check(single, view(at_s, grid_kw=1.0, on=False), memory)
-    assert memory.shed == ("a",)
+    assert memory.fuse.shed == ()
 
 
 def test_of_two_limits_the_higher_rank_holds_the_point() -> None:

@@ -1,0 +1,131 @@
+"""The fuse of the connection: which heaters are shed, when they return, and when it is an overload.
+
+Judged once per meter reading, with the relay states that were known when it came: the meter shows what flowed before
+the relays' latest switch, and a newer relay state against an older sum would blame the wrong phase.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from models.types.house import House, Room
+from models.types.reading import MeterReading, RoomReading
+
+OVERLOAD_SHARE = 1.1
+OVERLOAD_S = 60.0
+SETTLE_S = 10.0  # until what was shed shows in the meter
+SHED_RETURN_KW = 1.0
+RETURN_AFTER_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FuseMemory:
+    """What one judgement leaves for the next."""
+
+    shed: tuple[str, ...] = ()  # first shed first
+    text: str = ""
+    overloaded: bool = False  # above 1.1 x the rating for more than a minute
+    judged_at: datetime | None = None  # of the meter reading
+    shed_s: float = float("-inf")  # monotonic time of the last shedding
+    overload_since_s: float | None = None
+    roomy_since_s: float | None = None
+
+
+def phase_loads_kw(house: House, grid_kw: float, rooms: Mapping[str, RoomReading]) -> dict[int, float]:
+    """Import per phase: heaters where they are wired, all the rest spread evenly (the meter reports a sum only)."""
+    if house.connection.phases == 1:
+        return {1: grid_kw}
+    on = {1: 0.0, 2: 0.0, 3: 0.0}
+    for room in house.rooms:
+        reading = rooms.get(room.name)
+        if reading is not None and reading.relay_on:
+            for phase, kw in _shares(house, room).items():
+                on[phase] += kw
+    rest = (grid_kw - sum(on.values())) / 3
+    return {phase: rest + kw for phase, kw in on.items()}
+
+
+def _shares(house: House, room: Room) -> dict[int, float]:
+    """Heater power by phase [kW]."""
+    if house.connection.phases == 1:
+        return {1: room.heater_kw}
+    return dict.fromkeys((1, 2, 3), room.heater_kw / 3) if room.phase == 0 else {room.phase: room.heater_kw}
+
+
+def watch_fuse(
+    house: House, *, at_s: float, meter: MeterReading | None, rooms: Mapping[str, RoomReading], memory: FuseMemory
+) -> FuseMemory:
+    """One judgement.
+
+    Parameters
+    ----------
+    at_s : float
+        Monotonic time [s].
+    meter : MeterReading or None
+        None: not known. What is shed stays shed; nothing may be switched on without it (the gate sees to that).
+    rooms : mapping
+        Relay states by room.
+    """
+    if meter is None:
+        return replace(memory, overload_since_s=None, roomy_since_s=None, overloaded=False)
+    if meter.measured_at == memory.judged_at:
+        return memory
+    rating = house.connection.fuse_a * house.connection.voltage_v / 1000.0
+    loads = phase_loads_kw(house, meter.grid_kw, rooms)
+    peak = max(loads.values())
+    over_since_s = memory.overload_since_s if memory.overload_since_s is not None else at_s
+    over = peak > OVERLOAD_SHARE * rating
+    new = replace(
+        memory,
+        judged_at=meter.measured_at,
+        text=f"phase at {peak:.1f} kW, rating {rating:.1f}",
+        overload_since_s=over_since_s if over else None,
+        overloaded=over and at_s - over_since_s > OVERLOAD_S,
+    )
+    if peak > rating:
+        if at_s - memory.shed_s < SETTLE_S:
+            return replace(new, roomy_since_s=None)
+        shed = _shed_more(house, rooms, memory.shed, loads, rating)
+        return replace(new, shed=shed, shed_s=at_s, roomy_since_s=None)
+    return _let_return(house, new, loads, rating, at_s) if memory.shed else new
+
+
+def _shed_more(
+    house: House, rooms: Mapping[str, RoomReading], shed: tuple[str, ...], loads: Mapping[int, float], rating: float
+) -> tuple[str, ...]:
+    over = {p: kw - rating for p, kw in loads.items()}
+    for room in house.rooms:
+        if max(over.values()) <= 0:
+            break
+        reading = rooms.get(room.name)
+        if room.name in shed or reading is None or not reading.relay_on:
+            continue
+        shares = _shares(house, room)
+        if any(over[p] > 0 for p in shares):
+            for p, kw in shares.items():
+                over[p] -= kw
+            shed = (*shed, room.name)
+    return shed
+
+
+def _let_return(
+    house: House, memory: FuseMemory, loads: Mapping[int, float], rating: float, at_s: float
+) -> FuseMemory:
+    """Those that were shed last return first, as many as fit, once there has been room for a minute."""
+    free = {p: rating - kw - SHED_RETURN_KW / len(loads) for p, kw in loads.items()}
+    kept = list(memory.shed)
+    while kept:
+        shares = _shares(house, house.room(kept[-1]))
+        if any(free[p] < kw for p, kw in shares.items()):
+            break
+        for p, kw in shares.items():
+            free[p] -= kw
+        kept.pop()
+    if len(kept) == len(memory.shed):
+        return replace(memory, roomy_since_s=None)
+    since_s = at_s if memory.roomy_since_s is None else memory.roomy_since_s
+    if at_s - since_s < RETURN_AFTER_S:
+        return replace(memory, roomy_since_s=since_s)
+    return replace(memory, shed=tuple(kept), roomy_since_s=None)
