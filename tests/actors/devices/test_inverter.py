@@ -9,7 +9,19 @@ from datetime import datetime
 import pytest
 
 from actors.devices.base import DeviceTiming
-from actors.devices.inverter import DEVICE, EXPORT, MODE, PACING_S, PATH, TRIES, InverterExtras, WearLog, points
+from actors.devices.inverter import (
+    DEVICE,
+    EXPORT,
+    EXPORT_RESERVE,
+    MODE,
+    PACING_S,
+    PATH,
+    RESERVE,
+    TRIES,
+    InverterExtras,
+    WearLog,
+    points,
+)
 from actors.devices.registry import DEVICES, all_points
 from actors.links.twin import TwinLink
 from actors.memory import MemoryWear
@@ -441,14 +453,18 @@ def test_an_inverter_without_a_clock_still_gets_its_slot() -> None:
 
 # --- wear -------------------------------------------------------------------------------------------------------------
 def test_a_used_up_budget_stops_wishes_but_not_the_way_back() -> None:
-    house = House(soc=0.6, budget=4)
+    house = House(soc=0.6, budget=2 + RESERVE + EXPORT_RESERVE)
     house.ask(CHARGE)
     house.run(120)
     assert house.wear.used(house.clock.now()) == (2, 1)
     house.ask(SELL, request_id="r2")
     house.run(120)
     assert house.alarms("write_budget") == [True]
-    assert house.wear.used(house.clock.now())[0] == 2, "two writes are left for the way back"
+    assert house.wear.used(house.clock.now())[0] == 2, "the rest is for the feed-in and the way back"
+    for n in range(EXPORT_RESERVE + 2):
+        house.ask(float(n % 2), request_id=f"x{n}")
+        house.run(30)
+    assert len(house.written(EXPORT)) == EXPORT_RESERVE
     house.permit(0.0)
     house.run(60)
     assert house.twin.truth().composite is Composite.REGULAR

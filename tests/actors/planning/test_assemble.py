@@ -114,8 +114,9 @@ def test_the_battery_is_that_of_the_house() -> None:
 def test_a_margin_is_left_under_the_fuse_on_the_whole_and_on_each_phase() -> None:
     problem = made()
     fuse_kw = HOUSE.connection.import_limit_kw
-    assert problem.import_limit_kw == pytest.approx(fuse_kw - 0.5)
-    assert problem.phase_limit_kw == pytest.approx((fuse_kw - 0.5) / 3)
+    assert problem.import_limit_kw == pytest.approx(fuse_kw - SETTINGS.import_margin_kw)
+    assert SETTINGS.import_margin_kw >= 0.5
+    assert problem.phase_limit_kw == pytest.approx((fuse_kw - SETTINGS.import_margin_kw) / 3)
     single = a_house(connection=Connection(phases=1, export_contract_kw=8.0))
     assert made(house=single).phase_limit_kw is None
 
