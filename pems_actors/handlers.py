@@ -57,7 +57,9 @@ class Handlers:
         for cell in self._runtime.stats():
             row = asdict(cell)
             row["busy_for_s"] = row.pop("busy_s", None)
-            row["pid"] = self._snapshot(cell.path).get("pid") if cell.behaviour == "Port" else None
+            port = self._snapshot(cell.path) if cell.behaviour == "Port" else {}
+            row["pid"] = port.get("pid")
+            row["restarts"] += max(int(port.get("starts") or 0) - 1, 0)  # of the worker, within one life of its port
             rows.append(row)
         return rows
 
