@@ -79,6 +79,7 @@ class _Flight:
     correlation: str
     write: Write
     point: str
+    job: _Job
     sent_s: float
     level: Level
 
@@ -187,8 +188,8 @@ class InverterActor(DeviceActor):
         self._flight = None
         if body.get("success") is True:
             self._assumed.append((flight.write, self.ctx.clock.monotonic()))
-            job = self._jobs.get(flight.point)
-            if job is not None and not job.stage:
+            job = flight.job
+            if self._jobs.get(flight.point) is job and not job.stage:
                 job.stage = "written"
                 self.proof(flight.point, "written", str(job.value), job.request_id, job.since_s)
         self.act()
@@ -345,7 +346,7 @@ class InverterActor(DeviceActor):
         body = json.dumps({**write.body, "correlationId": correlation})
         job.tries[write.register] = job.tries.get(write.register, 0) + 1
         job.begun = True
-        self._flight = _Flight(correlation=correlation, write=write, point=name, sent_s=at_s, level=job.level)
+        self._flight = _Flight(correlation=correlation, write=write, point=name, job=job, sent_s=at_s, level=job.level)
         self._last_write_s = at_s
         self._sent[write.register] = (write, at_s)
         self._assumed = [a for a in self._assumed if a[0].register != write.register]

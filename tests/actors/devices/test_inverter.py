@@ -180,6 +180,17 @@ def test_a_power_limit_and_the_export_limit_reach_the_device() -> None:
 
 
 # --- how an order ends ------------------------------------------------------------------------------------------------
+def test_a_default_is_not_called_applied_on_a_reading_from_before_the_last_write() -> None:
+    house = House(soc=0.5)
+    house.ask(CHARGE)
+    house.ask(REGULAR, request_id="r2")
+    house.run(2.5)
+    assert house.written() == ["batteryfirst/set/stopsoc"]
+    assert [p.stage for p in house.of(Proof) if p.request_id == "r2"] == [], "what was just written may not show yet"
+    house.run(3)
+    assert [p.stage for p in house.of(Proof) if p.request_id == "r2"] == ["applied"]
+
+
 def test_an_order_ends_by_itself_and_the_default_is_written_and_proven() -> None:
     house = House(soc=0.5)
     house.ask(CHARGE, for_s=300.0)

@@ -136,6 +136,20 @@ def test_heat_that_nobody_told_of_is_found_as_a_disturbance() -> None:
     assert observer.state.disturbance_kw == pytest.approx(0.3, abs=0.06)
 
 
+def test_heat_that_begins_after_days_of_calm_is_found_within_hours() -> None:
+    observer, room = track(PLANT, 72.0)
+    calm_kw = observer.state.disturbance_kw
+    for _ in range(12 * 6):
+        heat, sun, outdoor = room.inputs()
+        room.step()
+        room.air[0] += 0.3 * DT_H / PLANT.air_kwh_per_k
+        observer.update(
+            dt_h=DT_H, heat_kw=heat, sun_kw=sun, outdoor_c=outdoor, others_c=(0.0, NEXT_C), air_c=room.air[0]
+        )
+    assert abs(calm_kw) < 0.05
+    assert observer.state.disturbance_kw == pytest.approx(0.3, abs=0.1)
+
+
 def test_a_noisy_sensor_is_smoothed() -> None:
     observer, room = track(PLANT, 24.0, noise=0.1)
     assert abs(observer.state.air_c - room.air[0]) < 0.1
