@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from actors.messages import PlanReady
@@ -76,14 +76,19 @@ def signed(problem: PlanProblem, **changes: object) -> SignedPlan:
 
 
 def plan(
-    *, start: datetime = START, modes: Sequence[InverterMode] = (), duty: dict[str, float] | None = None,
-    steps: int = 24, **changes: object,
-) -> PlanReady:  # fmt: skip
+    *,
+    start: datetime = START,
+    modes: Sequence[InverterMode] = (),
+    duty: Mapping[str, float | Sequence[float]] | None = None,
+    steps: int = 24,
+    **changes: object,
+) -> PlanReady:
     """A plan that is ready to be followed; missing slots are regular."""
     duty = duty or {}
     problem = a_problem(
         steps, id=f"p-{start:%H%M}", start=start, issued=start, rooms=tuple(a_room(steps, name=n) for n in duty)
     )
     filled = (*modes, *(REGULAR,) * (steps - len(modes)))
-    made = signed(problem, modes=filled, duty=tuple((d,) * steps for d in duty.values()), **changes)
+    rows = tuple((d,) * steps if isinstance(d, (int, float)) else tuple(d) for d in duty.values())
+    made = signed(problem, modes=filled, duty=rows, **changes)
     return PlanReady(plan=made, problem=problem, took_s=0.1)

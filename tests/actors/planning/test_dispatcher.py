@@ -226,6 +226,14 @@ def test_a_duty_becomes_pulses_that_deliver_it(duty: float) -> None:
     assert set(desk.values(HALL)) == {"on", "off"}
 
 
+def test_each_slot_has_its_own_duty() -> None:
+    desk = Desk()
+    desk.follow(plan(duty={"hall": (0.0,) * 4 + (1.0,) * 4 + (0.0,) * 16}))
+    assert hours_of_heating(desk, 1.0) == 0.0
+    assert hours_of_heating(desk, 1.0) > 3500 - 30
+    assert hours_of_heating(desk, 1.0) < 60
+
+
 def test_a_relay_request_is_renewed_before_it_ends() -> None:
     desk = Desk()
     desk.follow(plan(duty={"hall": 1.0}))
