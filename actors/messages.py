@@ -79,6 +79,7 @@ class ApprovedSetpoint:
     request_id: str  # "" for defaults and trips
     cause: str
     gate_epoch: tuple[int, int]
+    number: int = 0  # rises with each order of this gate: a trip overtakes on its lane, what it overtook is void
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

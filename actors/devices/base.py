@@ -70,6 +70,7 @@ class DeviceActor(Behaviour):
         self.orders: dict[str, Order] = {}
         self.rejected = 0
         self._gate_epoch = (0, 0)
+        self._taken: dict[str, tuple[tuple[int, int], int]] = {}  # per point, the newest order
         self._permit: Permit | None = None
         self._releasing = False
         self._asked_release: ReplyToken | None = None
@@ -114,10 +115,12 @@ class DeviceActor(Behaviour):
                 super().handle(message)
 
     def _take(self, setpoint: ApprovedSetpoint) -> None:
-        if setpoint.gate_epoch < self._gate_epoch or setpoint.point not in self.points:
+        given, newest = (setpoint.gate_epoch, setpoint.number), self._taken.get(setpoint.point, ((0, 0), 0))
+        if given < newest or setpoint.gate_epoch < self._gate_epoch or setpoint.point not in self.points:
             self.rejected += 1
             return
         self._gate_epoch = setpoint.gate_epoch
+        self._taken[setpoint.point] = given
         at_s = self.ctx.clock.monotonic()
         self.orders[setpoint.point] = Order(setpoint=setpoint, received_s=at_s, refreshed_s=at_s)
         self.ordered(setpoint)

@@ -79,6 +79,7 @@ class Gate(Behaviour):
         self._soc: float | None = None
         self._grid_kw: float | None = None
         self._grid_at_s = 0.0
+        self._orders = 0
         self._trips_known = False  # cold: nothing is decided before safety has said what is latched
         self.checks = 0
 
@@ -326,6 +327,7 @@ class Gate(Behaviour):
                 point.pending_s = at_s if on and not point.relay.on else None
                 point.relay = point.relay.seen(on, at_s)
         point.output = decision
+        self._orders += 1
         self.ctx.tell(
             point.spec.device,
             ApprovedSetpoint(
@@ -336,6 +338,7 @@ class Gate(Behaviour):
                 request_id="" if decision.request is None else decision.request.id,
                 cause=self.ctx.cause if decision.request is None else decision.request.cause,
                 gate_epoch=(self.ctx.epoch.boot, self.ctx.epoch.incarnation),
+                number=self._orders,
             ),
             lane=Lane.URGENT if decision.level <= Level.GRID_OPERATOR else Lane.USER,
         )

@@ -126,6 +126,29 @@ def test_invariant_04_a_trip_wins_whatever_arrives_in_whatever_order(order: list
     lab.sound()
 
 
+def test_invariant_04_an_order_that_a_trip_overtook_has_no_effect() -> None:
+    lab = Lab(rules=False).start()
+    for number, value, level in ((8, 0.0, Level.SAFETY_TRIP), (7, 5.0, Level.PLAN)):  # the trip came on a faster lane
+        order = ApprovedSetpoint(
+            point=EXPORT, value=value, level=level, until_s=None, request_id="", cause="t", gate_epoch=(9, 9),
+            number=number,
+        )  # fmt: skip
+        lab.runtime.tell("/devices/inverter", order)
+    lab.runtime.run_for(60.0)
+    assert lab.standing(EXPORT) == "0.0" and lab.twin.inverter.export_limit_kw == 0.0
+
+
+def test_invariant_04_a_trip_right_after_the_restart_of_the_gate_wins_over_its_default() -> None:
+    lab = Lab(rules=False, faults=GatewayFaults(slow=True)).start()
+    lab.ask(EXPORT, 0.0)
+    lab.kill(GATE)
+    lab.kill(GATE)
+    lab.trip("manual")
+    lab.run(60)
+    assert lab.twin.inverter.export_limit_kw == 0.0 and "8.0" not in {w.value for w in lab.wire}
+    lab.sound()
+
+
 def test_invariant_04_of_two_trips_the_one_that_knows_the_point_decides() -> None:
     lab = ready()
     manual = lab.trip("manual", (HALL,))
