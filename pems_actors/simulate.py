@@ -22,6 +22,7 @@ from models.errors import ConfigError, PemsError
 from models.scorecard import PlanStats
 from pems_actors.evidence import write_house
 from pems_actors.simulation.policy import POLICIES
+from pems_actors.simulation.recorder import SAMPLE
 from pems_actors.simulation.world import Recorded
 
 Progress = Callable[[str, float], None]  # policy, share of its run
@@ -69,6 +70,12 @@ def simulate(
     unknown = [p for p in chosen if p not in POLICIES]
     if unknown:
         raise ConfigError(f"policy {unknown[0]!r} is not known", hint=f"one of {', '.join(POLICIES)}")
+    tick_s = config.simulation.tick_s
+    if SAMPLE.total_seconds() % tick_s:
+        raise ConfigError(
+            f"[simulation] tick_s {tick_s:g} does not divide {SAMPLE.total_seconds():g} s",
+            hint="the twin is looked at then, and must be there: choose 60, 100, 150 or 300",
+        )
     Recorded.of(config, seed).begins(start, config, days)  # mistakes are told before anything starts
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) if out is None else out

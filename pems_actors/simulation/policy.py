@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from actors.audit import Audit
@@ -27,6 +27,9 @@ from pems_actors.release import release_all
 from pems_actors.simulation.recorder import SAMPLE, SAMPLES, Recorder
 from pems_actors.simulation.world import Recorded, true_forecast
 from pems_actors.wiring import Parts, house_tree
+from solvers.problem import PlanProblem
+from solvers.result import SignedPlan, Timings
+from solvers.signature import signature
 from solvers.worker import simulation_methods
 
 POLICIES = ("none", "rules", "smart", "pems", "foresight")
@@ -238,13 +241,22 @@ def _timed(
         def call(body: object) -> object:
             began = time.perf_counter()
             try:
-                return method(body)
+                answer = method(body)
             finally:
                 outcome.plan_seconds.append(time.perf_counter() - began)
+            return _timeless(body, answer)
 
         return call
 
     return {name: timed(method) for name, method in methods.items()}
+
+
+def _timeless(problem: object, answer: object) -> object:
+    """A plan without the seconds it took: what is said in a simulation depends on its seed alone."""
+    if not isinstance(answer, SignedPlan) or not isinstance(problem, PlanProblem):
+        return answer
+    result = replace(answer.result, timings=Timings())
+    return replace(answer, result=result, signature=signature(problem, result))
 
 
 def _acting(
