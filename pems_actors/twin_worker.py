@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from config.load import load
+from models.errors import ConfigError
 from models.twins.house import HouseTwin
 from models.types.twin_wire import TwinExchange, TwinOutput, WireMessage
 from pems_actors.simulation.world import Recorded
@@ -68,7 +69,9 @@ class TwinHouse:
 
     def inject(self, body: object) -> bool:
         """Switch a fault of the house: {"fault": NAME, "value": ...}."""
-        assert isinstance(body, dict) and self._twin is not None
+        assert isinstance(body, dict)
+        if self._twin is None:
+            raise ConfigError("the twin has not begun to live", hint="ask again in a moment")
         self._twin.inject(str(body["fault"]), body["value"])
         return True
 
