@@ -112,7 +112,7 @@ class Safety(Settings):
     """
 
     hold_off_s: float = Field(60.0, ge=0, le=86400, description="a trip cannot be reset earlier")
-    writes_per_day: int = Field(24, ge=4, le=500, description="of one stop SOC, rate or flag: they wear the memory")
+    writes_per_day: int = Field(24, ge=12, le=500, description="of one stop SOC, rate or flag: they wear the memory")
     slot_writes_per_day: int = Field(48, ge=8, le=500, description="of time slots")
 
 
