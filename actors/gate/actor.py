@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from actors.gate.decision import (
     ID_LIMIT,
+    MINIMUM,
     Conditions,
     Decision,
     Held,
@@ -53,6 +54,7 @@ class _Point:
     latch: Latch | None = None
     output: Decision | None = None  # what was approved last
     waiting: str = ""  # why the decision is not approved yet
+    deferred: str = ""  # id of the request that was told so last
     since_s: float = 0.0
     verdicts: deque[Verdict] = field(default_factory=lambda: deque(maxlen=8))
     relay: RelayHistory = field(default_factory=RelayHistory)
@@ -285,7 +287,8 @@ class Gate(Behaviour):
         reason = relay_hindrance(
             point.spec, str(decision.value), point.relay, at_s=at_s, headroom_kw=self._headroom(at_s)
         )
-        if reason and not point.waiting and decision.request is not None:
+        if reason and decision.request is not None and decision.request.id != point.deferred:
+            point.deferred = decision.request.id
             self._say(decision.request, Outcome.DEFERRED, reason, point)
         point.waiting = reason
         if not reason:
@@ -293,8 +296,10 @@ class Gate(Behaviour):
         output = point.output
         kept = output is not None and output.value == ("on" if point.relay.on else "off")
         if output is not None and kept and (output.until_s is None or at_s < output.until_s):
-            return output  # its own request still lives
-        # its request is over: the default until the relay may follow
+            asked = any(held.request is output.request for held in point.slots.values())
+            if asked or reason.startswith(MINIMUM):
+                return output  # it is still asked for, or a minimum time has to pass
+        # nobody asks for what stands: the default until the relay may follow
         return Decision(value=point.spec.default, level=Level.DEFAULT, reason=f"waiting: {reason}")
 
     def _headroom(self, at_s: float) -> Mapping[int, float] | None:

@@ -21,6 +21,7 @@ from models.units import is_number
 
 FUTURE_TOLERANCE_S = 5.0
 ID_LIMIT = 200
+MINIMUM = "minimum"  # how a hindrance begins that only time ends
 WRITES_OF_ONE_RUN = 5  # stop SOC, rate, AC flag on; AC flag off and one spare at its release
 
 # Longest time to live a request of each level may ask for [s]; only an emergency stop may be unlimited.
@@ -364,7 +365,7 @@ def relay_hindrance(
         needed_s = rule.min_on_s if history.on else rule.min_off_s
         left_s = needed_s - (at_s - history.switched_s)
         if left_s > 0:
-            return f"minimum {'on' if history.on else 'off'} time: {left_s:.0f} s left"
+            return f"{MINIMUM} {'on' if history.on else 'off'} time: {left_s:.0f} s left"
     if wanted == "off":
         return ""
     recent = [s for s in history.starts_s if at_s - s < 3600.0]
