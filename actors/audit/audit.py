@@ -33,6 +33,7 @@ from models.types.house import House
 from models.types.point import PointSpec
 from models.types.reading import InverterReading, MeterReading, RoomsReading
 
+INVERTER = "/devices/inverter"
 TELEMETRY, RESULT = "energy/solar", "energy/solar/result"
 
 
@@ -91,7 +92,7 @@ class Audit:
             TripReset: lambda e: self._authority.reset(e, self._at_s()),
             Latched: lambda e: self._authority.latched(e, self._at_s()),
             Alarm: self._authority.alarm,
-            Started: lambda e: self._authority.started(e.path, e.incarnation, self._at_s()),
+            Started: self._started,
             Failed: lambda e: self._authority.ended(e.path),
             Stopped: lambda e: self._authority.ended(e.path),
             Abandoned: lambda e: self._authority.ended(e.path),
@@ -144,6 +145,11 @@ class Audit:
         heard = self._heard.get(type(event))
         if heard is not None:
             heard(event)
+
+    def _started(self, event: Started) -> None:
+        self._authority.started(event.path, event.incarnation, self._at_s())
+        if event.path == INVERTER:
+            self._stored.restarted()
 
     def _write(self, write: WireWrite) -> None:
         self._authority.write(write, self._now())

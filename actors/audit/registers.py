@@ -80,16 +80,31 @@ class StoredSettings:
         if body is not None and body.get("success") is True and self._sent:
             self._sent[-1].confirmed_s = at_s
 
-    def _known(self, register: str) -> object:
-        """What a register holds as far as can be known: the last write until telemetry has come after it."""
-        for sent in reversed(self._sent):
-            if sent.register == register:
-                return sent.value if sent.at_s >= self._read_s else self._read.get(register)
-        return self._read.get(register)
+    def _holds(self, register: str, value: object, at_s: float) -> bool:
+        """The register has this value already, as far as can be known.
+
+        The last write counts until telemetry has come after it. One that was answered may take its time to be read
+        back; when that time is over the read-back counts, and just then either may be meant.
+        """
+        read = self._read.get(register)
+        sent = next((s for s in reversed(self._sent) if s.register == register), None)
+        if sent is None or read == sent.value:
+            return read == value
+        if sent.at_s >= self._read_s:
+            return sent.value == value
+        waited_s = math.inf if sent.confirmed_s is None else at_s - sent.confirmed_s
+        if waited_s < self._times.settle_s:
+            return sent.value == value
+        return waited_s > self._times.settle_s + self._times.telemetry_s and read == value
 
     def answering(self, at_s: float) -> bool:
         """The stick answers: a command that it owes an answer for too long means that the link is dead."""
         return not self._sent or self._sent[-1].confirmed_s is not None or at_s - self._sent[-1].at_s < 1.0
+
+    def restarted(self) -> None:
+        """The device began anew: it knows no answers that its former life got."""
+        for sent in self._sent:
+            sent.confirmed_s = None
 
     def image(self, at_s: float) -> Image:
         """Registers as read, with what was written since and may have arrived."""
@@ -115,7 +130,7 @@ class StoredSettings:
         book.check(29, gap_s >= GAP_S - 1e-6, at_s, point, f"{register} {gap_s:.2f} s after another write")
         self._write_s = self._last_s[point] = at_s
         image = self.image(at_s)
-        equal = self._known(register) == value
+        equal = self._holds(register, value, at_s)
         exempt = write.level <= Level.SAFETY_TRIP
         book.check(29, exempt or not equal, at_s, point, f"{register} is {value} already and is written again")
         if not exempt:
