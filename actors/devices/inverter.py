@@ -129,6 +129,8 @@ class InverterActor(DeviceActor):
         super().on_start()
         self.ctx.subscribe(Incoming)
         self._last_write_s = self.ctx.clock.monotonic()  # a former life may have written this very instant
+        if (self.ctx.epoch.boot, self.ctx.epoch.incarnation) > (1, 1):
+            self._loose_until_s = self._last_write_s + self.timing.answer_s
         self._say_wear()
 
     def handle(self, message: object) -> None:
@@ -322,6 +324,8 @@ class InverterActor(DeviceActor):
         again = job.tries.get(write.register, 0) > 0 or (last is not None and last.body == write.body)
         if again and self._live_s <= sent_s:
             return True
+        if write.makes and self.ctx.clock.monotonic() < self._loose_until_s:
+            return True  # what a former life sent, or a trip cut short, may still arrive
         return write.makes and any(w.breaks for w in self._writes(MODE, job, self._live))
 
     def _affordable(self, write: Write, job: _Job) -> bool:
