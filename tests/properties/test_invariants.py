@@ -470,6 +470,22 @@ def test_invariant_21_a_stick_that_lies_about_switching_off_is_not_believed_befo
     lab.sound()
 
 
+def test_invariant_21_a_new_life_of_the_driver_waits_for_what_the_former_one_had_in_flight() -> None:
+    lab = Lab(soc=0.6, faults=GatewayFaults(slow=True)).start()
+    lab.ask(MODE, CHARGE, ttl_s=7200.0)
+    while not any("timeslot" in w.detail for w in lab.wire):
+        lab.run(1.0)
+    lab.kill("/devices/inverter")  # its last command takes 5 to 10 s to arrive
+    lab.ask(MODE, SELL, ttl_s=7200.0)
+    for _ in range(120):
+        lab.runtime.run_for(1.0)
+        stored = lab.twin.inverter.registers
+        grid = stored[slot_address(Priority.GRID_FIRST, 1) + 2]
+        assert not (grid and stored[slot_address(Priority.BATTERY_FIRST, 1) + 2])
+        assert not (grid and stored[Holding.BATTERY_FIRST_AC_CHARGE])
+    lab.sound()
+
+
 def test_invariant_23_relays_keep_their_minimum_times_and_starts_whatever_is_asked() -> None:
     lab = Lab(rules=False).start()
     room, switched, was = 0, [], False
