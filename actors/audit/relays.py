@@ -30,6 +30,7 @@ class _Relay:
     max_c: float
     on: bool | None = None
     switched_s: float = -math.inf
+    reported: bool = False  # it switched by itself, last: Loxone's thermostat, or a contact that sticks
     starts_s: deque[float] = field(default_factory=deque)
     ordered_s: float = -math.inf  # last write
     seen: RoomReading | None = None
@@ -77,7 +78,7 @@ class Relays:
         ours = self._ordered(relay) in ("on", "off")
         if ours and at_s - relay.ordered_s < max(self._times.settle_s, 2 * self._times.telemetry_s):
             return  # the report may be older than the order
-        relay.on = room.relay_on
+        relay.on, relay.reported = room.relay_on, True
         relay.switched_s = -math.inf if ours else at_s  # a contact that does not obey is judged by nobody
 
     def _ordered(self, relay: _Relay) -> str:
@@ -102,7 +103,7 @@ class Relays:
         if on and relay.on is not True and write.level > Level.SAFETY_TRIP:
             self._judge_sum(relay, write)
         if relay.on != on:
-            relay.on, relay.switched_s = on, write.at_s
+            relay.on, relay.switched_s, relay.reported = on, write.at_s, False
             if on:
                 relay.starts_s.append(write.at_s)
 
@@ -110,6 +111,9 @@ class Relays:
         """Minimum times and starts. Protection comes first: a limit of level 3 may switch off at once (18, 24)."""
         if write.level <= Level.SAFETY_TRIP or (write.level <= Level.GRID_OPERATOR and not on):
             return
+        asks = self._authority.asks[write.point].named(write.request_id)
+        if relay.reported and any(a.at_s <= relay.switched_s for a in asks):
+            return  # it was decided for a contact that stood as asked, and moved by itself before the order came
         needed_s = relay.rule.min_off_s if on else relay.rule.min_on_s
         stood_s = write.at_s - relay.switched_s
         text = f"{write.value} after {stood_s:.0f} s, minimum {needed_s:.0f} s"
