@@ -322,10 +322,11 @@ class InverterActor(DeviceActor):
             return False
         last, sent_s = self._sent.get(write.register, (None, -1e9))
         again = job.tries.get(write.register, 0) > 0 or (last is not None and last.body == write.body)
-        if again and self._live_s <= sent_s:
+        loose = self.ctx.clock.monotonic() < self._loose_until_s  # what a former life sent, or a trip cut short
+        if again and (loose or self._live_s <= sent_s):
             return True
-        if write.makes and self.ctx.clock.monotonic() < self._loose_until_s:
-            return True  # what a former life sent, or a trip cut short, may still arrive
+        if write.makes and loose:
+            return True
         return write.makes and any(w.breaks for w in self._writes(MODE, job, self._live))
 
     def _affordable(self, write: Write, job: _Job) -> bool:
