@@ -61,7 +61,9 @@ class Adapter:
 
     def _with_heating(self, result: PlanResult) -> PlanResult:
         """Heating solved again for the battery as this plan runs it; the plan itself if that is no cheaper."""
-        fixed = {"soc": np.array(result.soc), "discharge": np.array(result.discharge_kw)}
+        b = self._problem.battery
+        assert b is not None
+        fixed = {"stored": np.array(result.soc) - b.soc_min, "discharge": np.array(result.discharge_kw)}
         solution = self._model.refine(fixed, self._limits)
         self.solve_s += solution.solve_s
         if not solution.usable:

@@ -79,7 +79,7 @@ def write(m: Model, layout: Layout, v: Vectors) -> None:
         for at in np.ndindex(*size):
             key = tuple(keys[at])
             index = key if len(key) > 1 else key[0]
-            if at[-1] == v.ring.holder:
+            if at[-1] in (v.ring.holder, v.ring.spare):
                 row[index].deactivate()
             else:
                 right[index] = float(v.rhs[name][at])

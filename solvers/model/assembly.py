@@ -23,8 +23,9 @@ def assemble(shape: Shape) -> Model:
     Positions of the ring are `m.P`; `m.before[p]` is the position a slot earlier.
     """
     m = pyo.ConcreteModel()
-    m.P = pyo.RangeSet(0, shape.steps)
-    m.before = {p: (p - 1) % (shape.steps + 1) for p in range(shape.steps + 1)}
+    size = Ring(shape.steps).size
+    m.P = pyo.RangeSet(0, size - 1)
+    m.before = {p: (p - 1) % size for p in range(size)}
     battery.declare(m, shape)
     pv.declare(m, shape)
     rooms.declare(m, shape)

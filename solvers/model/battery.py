@@ -1,16 +1,17 @@
 """The battery: two ways in, one way out, a taper near full, soft targets, and what is left at the end.
 
-Variables, per slot: `charge_pv`, `charge_ac`, `discharge` [kW at the terminals], `soc` [fraction, end of slot].
+Variables, per slot: `charge_pv`, `charge_ac`, `discharge` [kW at the terminals], `stored` [SOC above soc_min,
+end of slot].
 
-    soc[p] - soc[p-1] - (charge_pv + charge_ac - discharge) * dt / capacity = 0
+    stored[p] - stored[p-1] - (charge_pv + charge_ac - discharge) * dt / capacity = 0
     charge_pv + charge_ac + charge_kw / discharge_kw * discharge <= charge_kw              (never both at full power)
-    charge_pv + charge_ac + slope * soc[p-1] <= charge_kw + slope * knee                   (taper, from the start SOC)
+    charge_pv + charge_ac + slope * stored[p-1] <= charge_kw + slope * (knee - soc_min)    (taper, from the start SOC)
 
 The second row is the convex hull of "charges or discharges". In planning cases it is split by `charges` in [0, 1],
 made binary where the relaxation does both. Targets (reserve, balancing charge, final SOC) are soft, `short` is what is
 missing [SOC]:
 
-    -soc - short <= -target
+    -stored - short <= soc_min - target
 
 Missing costs little per hour, so that no reserve is refilled at a spike. Going deeper below the target costs more than
 any price in sight, so that none is sold at a spike either; that is not convex and is left to the dynamic program over
@@ -30,7 +31,7 @@ def declare(m: Model, shape: Shape) -> None:
     b = shape.battery
     if b is None:
         return
-    for name in ("charge_pv", "charge_ac", "discharge", "soc"):
+    for name in ("charge_pv", "charge_ac", "discharge", "stored"):
         columns(m, name, m.P)
     per_kw = shape.dt_h / b.capacity_kwh
     before = m.before
@@ -42,7 +43,7 @@ def declare(m: Model, shape: Shape) -> None:
         m,
         "soc_balance",
         m.P,
-        body=lambda p: m.soc[p] - m.soc[before[p]] - per_kw * into(p) + per_kw * m.discharge[p],
+        body=lambda p: m.stored[p] - m.stored[before[p]] - per_kw * into(p) + per_kw * m.discharge[p],
         equal=True,
     )
     if b.free:
@@ -54,10 +55,10 @@ def declare(m: Model, shape: Shape) -> None:
         rows(m, "one_way", m.P, body=lambda p: into(p) + ratio * m.discharge[p])
     slope = taper_slope(shape)
     if slope > 0.0:
-        rows(m, "taper", m.P, body=lambda p: into(p) + slope * m.soc[before[p]])
+        rows(m, "taper", m.P, body=lambda p: into(p) + slope * m.stored[before[p]])
     if b.targets:
         columns(m, "short", m.P)
-        rows(m, "target", m.P, body=lambda p: -1.0 * m.soc[p] - m.short[p])
+        rows(m, "target", m.P, body=lambda p: -1.0 * m.stored[p] - m.short[p])
 
 
 def taper_slope(shape: Shape) -> float:
@@ -73,9 +74,10 @@ def fill(v: Vectors, given: Given, shape: Shape) -> None:
     p, b = given.problem, given.problem.battery
     if b is None or shape.battery is None:
         return
-    v.fix("soc", b.soc)
-    v.put(v.lower, "soc", min(b.soc_min, b.soc))
-    v.put(v.upper, "soc", max(b.soc_max, b.soc))
+    now = b.soc - b.soc_min
+    v.put(v.lower, "stored", min(0.0, now))
+    v.put(v.upper, "stored", max(b.soc_max, b.soc) - b.soc_min)
+    v.first(v.rhs, "soc_balance", now)
     for name in ("charge_pv", "charge_ac"):
         v.put(v.upper, name, b.charge_kw)
     v.put(v.upper, "discharge", b.discharge_kw)
@@ -88,11 +90,11 @@ def fill(v: Vectors, given: Given, shape: Shape) -> None:
     v.put(v.cost, "discharge", b.wear_eur_per_kwh * p.dt_h)
     slope = taper_slope(shape)
     if slope > 0.0:
-        v.put(v.rhs, "taper", b.charge_kw + slope * b.taper_above_soc)
+        most = b.charge_kw + slope * (b.taper_above_soc - b.soc_min)
+        v.put(v.rhs, "taper", most)
+        v.first(v.rhs, "taper", most - slope * now)
     _fill_targets(v, given)
-    worth = given.tiers.soc_end_eur_per_kwh * b.capacity_kwh
-    v.cost["soc"][v.ring.slots[-1]] -= worth
-    v.offset_eur += worth * b.soc_min
+    v.cost["stored"][v.ring.slots[-1]] -= given.tiers.soc_end_eur_per_kwh * b.capacity_kwh
 
 
 def _fill_targets(v: Vectors, given: Given) -> None:
@@ -100,4 +102,4 @@ def _fill_targets(v: Vectors, given: Given) -> None:
     if b is None or targets is None:
         return
     v.put(v.cost, "short", np.array([t.miss_eur_per_kwh for t in targets]) * b.capacity_kwh)
-    v.put(v.rhs, "target", -np.array([t.soc for t in targets]))
+    v.put(v.rhs, "target", b.soc_min - np.array([t.soc for t in targets]))

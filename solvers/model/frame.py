@@ -3,11 +3,15 @@
 A plan is made again every quarter hour, so the model is built to stay: everything that changes between two plans is a
 bound, a right-hand side or a cost; the matrix depends on the house and the step alone (`Shape`).
 
-Time is a **ring** of steps + 1 positions. One position, the *holder*, stands for "now": its states are fixed to what
-was measured, its flows to 0, its rows are free. When time moves on by a slot the holder moves on by a position, and
-the position that it leaves becomes the last slot. So each slot of the future keeps its columns from plan to plan, and
-the simplex method starts from a basis and edge weights that still fit (2-3 times fewer iterations than starting from
-the same basis with time shifted through it).
+Time is a **ring** of steps + 2 positions. The *holder* stands for "now", behind it is a *spare* one: their columns are
+fixed to 0. When time moves on by a slot the holder moves on by a position, and the spare one becomes the last slot. So
+each slot of the future keeps its columns from plan to plan, and the simplex method starts from a basis and edge weights
+that still fit. What makes the turn cheap (each found by reading the solver's log; together a third of the iterations):
+
+* States are deviations: from the edge of a band or window, and at the holder from what was measured, which enters the
+  right-hand sides of the first slot. So a state that the turn leaves at 0 is an ordinary one.
+* Behind the holder's rows all columns are fixed, so a row that was tight a slot ago leaves by a pivot of its own.
+* The worth of what is left is written on what it follows from, so a new last slot enters without a detour.
 """
 
 from __future__ import annotations
@@ -114,24 +118,29 @@ class Ring:
     """Which position of the ring each slot has."""
 
     def __init__(self, steps: int) -> None:
-        self.size = steps + 1
-        self.holder = 0
+        self.size = steps + 2
+        self.holder = 1
 
     def advance(self, slots: int) -> None:
         """Time moved on (or back) by whole slots."""
         self.holder = (self.holder + slots) % self.size
 
     @property
+    def spare(self) -> int:
+        """The position between the last slot and the holder."""
+        return (self.holder - 1) % self.size
+
+    @property
     def slots(self) -> NDArray[np.intp]:
         """Positions of slots 0 .. steps-1, in order of time."""
-        return (self.holder + 1 + np.arange(self.size - 1)) % self.size
+        return (self.holder + 1 + np.arange(self.size - 2)) % self.size
 
 
 class Vectors:
     """Bounds, costs and right-hand sides of one problem, by component name.
 
-    Every array has the ring's positions on its last axis. Columns start as [0, inf) at no cost and fixed to 0 at the
-    holder; right-hand sides start as 0.
+    Every array has the ring's positions on its last axis. Columns start as [0, inf) at no cost, and are fixed to 0 at
+    the holder and the spare position; right-hand sides start as 0.
     """
 
     def __init__(self, columns: dict[str, tuple[int, ...]], rows: dict[str, tuple[int, ...]], ring: Ring) -> None:
@@ -142,16 +151,15 @@ class Vectors:
         self.rhs = {n: np.zeros(s) for n, s in rows.items()}
         self.offset_eur = 0.0  # constant part of the objective
         for upper in self.upper.values():
-            upper[..., ring.holder] = 0.0
-
-    def fix(self, name: str, value: Array | float) -> None:
-        """Fixes a column at the holder: a state as measured now."""
-        self.lower[name][..., self.ring.holder] = value
-        self.upper[name][..., self.ring.holder] = value
+            upper[..., [ring.spare, ring.holder]] = 0.0
 
     def put(self, table: dict[str, Array], name: str, values: Array | float) -> None:
         """Writes a series given in order of time."""
         table[name][..., self.ring.slots] = values
+
+    def first(self, table: dict[str, Array], name: str, values: Array | float) -> None:
+        """Writes the first slot alone: where what is measured enters."""
+        table[name][..., self.ring.slots[0]] = values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -230,17 +230,22 @@ class KeptModel:
 
 
 def flat_vectors(c: Compiled, v: Vectors) -> tuple[Array, Array, Array, Array, Array]:
-    """Costs, column bounds and row bounds in matrix order; rows at the holder are free."""
+    """Costs, column bounds and row bounds in matrix order.
+
+    Rows at the holder and behind it hold nothing. At the holder they get a box around 0 that is never felt: a row that
+    was tight a slot ago then leaves the basis' way by one pivot of its own, where a free row would send the dual
+    simplex method into its first phase and through the whole horizon.
+    """
     lower, upper = c.flat(v.lower, c.layout.columns), c.flat(v.upper, c.layout.columns)
     cost = c.flat(v.cost, c.layout.columns)
     row_upper = c.flat(v.rhs, c.layout.rows)
     row_lower = np.where(c.equal, row_upper, -np.inf)
     at = 0
     for size in c.layout.rows.values():
-        width = size[-1]
-        for first in range(at + v.ring.holder, at + int(np.prod(size)), width):
-            row_lower[first], row_upper[first] = -np.inf, np.inf
-        at += int(np.prod(size))
+        width, end = size[-1], at + int(np.prod(size))
+        row_lower[at + v.ring.spare : end : width], row_upper[at + v.ring.spare : end : width] = -np.inf, np.inf
+        row_lower[at + v.ring.holder : end : width], row_upper[at + v.ring.holder : end : width] = -1.0, 1.0
+        at = end
     return cost, lower, upper, row_lower, row_upper
 
 

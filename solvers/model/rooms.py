@@ -1,7 +1,8 @@
 """Heated rooms: air and slab of each, exact over a slot, with a comfort band that may be left at a price.
 
-Variables, per room and slot: `duty` (share of the slot that the heater is on), `slab` [degC], and the air as its
-distance from the lower edge of the band, split by price [K]: `within` the band (free), `above` and `below` it (dear):
+Variables, per room and slot: `duty` (share of the slot that the heater is on), `slab` [K above the lower edge of the
+band], and the air as its distance from that edge, split by price [K]: `within` the band (free), `above` and `below` it
+(dear):
 
     air = lower + within + above - below
 
@@ -71,26 +72,27 @@ def fill(v: Vectors, given: Given, shape: Shape) -> None:
         return
     lower = np.array([r.lower_c for r in rooms])
     upper = np.maximum(lower, np.array([r.upper_c for r in rooms]))
-    before = np.concatenate([lower[:, :1], lower[:, :-1]], axis=1)  # what `within` was measured from a slot earlier
+    edge_before = lower[:, :-1]
+    air_before = np.concatenate([np.array([[r.air_c] for r in rooms]), edge_before], axis=1)
+    slab_before = np.concatenate([np.array([[r.slab_c] for r in rooms]), edge_before], axis=1)
     outdoor, sun = np.array(p.outdoor_c), np.array([r.sun_kw for r in rooms])
-    air_rhs, slab_rhs = np.empty_like(lower), np.empty_like(lower)
+    air_rhs, slab_rhs, gains = np.empty_like(lower), np.empty_like(lower), np.empty_like(lower)
     for i, (room, fixed) in enumerate(zip(rooms, shape.rooms, strict=True)):
         e, f = steps(fixed, shape.dt_h)
         gain = room.ua_kw_per_k * outdoor + sun[i] + room.disturbance_kw
         for j, g in room.neighbours:
-            gain = gain + g * before[j]
-        air_rhs[i] = e[0, 0] * before[i] + f[0, 0] * gain - lower[i]
-        slab_rhs[i] = e[1, 0] * before[i] + f[1, 0] * gain
+            gain = gain + g * air_before[j]
+        gains[i] = gain
+        air_rhs[i] = e[0, 0] * air_before[i] + e[0, 1] * slab_before[i] + f[0, 0] * gain - lower[i]
+        slab_rhs[i] = e[1, 0] * air_before[i] + e[1, 1] * slab_before[i] + f[1, 0] * gain - lower[i]
     v.put(v.rhs, "air_step", air_rhs)
     v.put(v.rhs, "slab_step", slab_rhs)
     v.put(v.upper, "within", upper - lower)
     v.put(v.cost, "below", given.tiers.comfort_below_eur_per_kh * p.dt_h)
     v.put(v.cost, "above", given.tiers.comfort_above_eur_per_kh * p.dt_h)
     _fill_duty(v, given)
-    v.lower["slab"][:] = -np.inf
-    v.fix("within", np.array([r.air_c for r in rooms]) - lower[:, 0])
-    v.fix("slab", np.array([r.slab_c for r in rooms]))
-    _fill_end(v, given)
+    v.put(v.lower, "slab", -np.inf)
+    _fill_end(v, given, shape, (air_before[:, -1], slab_before[:, -1], gains[:, -1]))
 
 
 def _fill_duty(v: Vectors, given: Given) -> None:
@@ -102,10 +104,23 @@ def _fill_duty(v: Vectors, given: Given) -> None:
     v.upper["duty"][:, ring.slots] = high
 
 
-def _fill_end(v: Vectors, given: Given) -> None:
-    worth, last = given.tiers.heat_end_eur_per_kwh, v.ring.slots[-1]
-    for i, room in enumerate(given.problem.rooms):
-        for name, sign in (("within", 1.0), ("above", 1.0), ("below", -1.0)):
-            v.cost[name][i, last] -= sign * worth * room.air_kwh_per_k
-        v.cost["slab"][i, last] -= worth * room.slab_kwh_per_k
-        v.offset_eur += worth * room.slab_kwh_per_k * room.lower_c[-1]
+def _fill_end(v: Vectors, given: Given, shape: Shape, came_from: tuple[Array, Array, Array]) -> None:
+    """Worth of the heat left, written on what it follows from: the states a slot earlier and the last duty.
+
+    The last slot's own states then cost nothing, and enter the basis without a detour when the slot is new.
+    `came_from`: air and slab that the last slot's deviations count from, and its gain.
+    """
+    worth, last = given.tiers.heat_end_eur_per_kwh, int(v.ring.slots[-1])
+    before = (last - 1) % v.ring.size
+    for i, (room, fixed) in enumerate(zip(given.problem.rooms, shape.rooms, strict=True)):
+        e, f = steps(fixed, given.problem.dt_h)
+        stores = worth * np.array([room.air_kwh_per_k, room.slab_kwh_per_k])
+        per_air, per_slab = (float(x) for x in stores @ e)
+        per_gain, per_heat = (float(x) for x in stores @ f)
+        air, slab, gain = (float(x[i]) for x in came_from)
+        v.offset_eur -= per_air * air + per_slab * slab + per_gain * gain - float(stores.sum()) * room.lower_c[-1]
+        v.cost["slab"][i, before] -= per_slab
+        v.cost["duty"][i, last] -= per_heat * room.heater_kw
+        for j, per_k in ((i, per_air), *((j, per_gain * g) for j, g in room.neighbours)):
+            for name, sign in (("within", 1.0), ("above", 1.0), ("below", -1.0)):
+                v.cost[name][j, before] -= sign * per_k

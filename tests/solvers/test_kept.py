@@ -27,7 +27,7 @@ def test_a_model_turned_by_any_number_of_slots_finds_the_same_optimum(slots: int
     first = model.solve(problem, Limits())
     again = model.solve(moved(problem, slots), Limits())
     assert again.objective_eur == pytest.approx(first.objective_eur, abs=1e-7)
-    assert model.ring.holder == slots % (problem.steps + 1)
+    assert model.ring.holder == (1 + slots) % (problem.steps + 2)
 
 
 def test_a_warm_start_after_one_slot_takes_a_fraction_of_the_iterations() -> None:
@@ -70,11 +70,11 @@ def test_a_time_limit_is_a_result_that_says_so() -> None:
     assert (result.quality, result.stop) == (Quality.FAILED, Stop.TIME_LIMIT)
 
 
-def test_the_ring_gives_each_slot_one_position_and_none_to_the_holder() -> None:
+def test_the_ring_gives_each_slot_one_position_and_none_to_the_holder_and_the_spare() -> None:
     ring = Ring(5)
     ring.advance(4)
-    assert ring.holder == 4
-    assert ring.slots.tolist() == [5, 0, 1, 2, 3]
+    assert (ring.holder, ring.spare) == (5, 4)
+    assert ring.slots.tolist() == [6, 0, 1, 2, 3]
 
 
 def test_one_more_stored_kwh_is_worth_what_it_saves_later() -> None:
