@@ -91,7 +91,8 @@ def test_telemetry_is_kept_for_400_days_and_trips_for_good(tmp_path: Path) -> No
     assert len([row for row in home.stored("trips") if row["key"] == "old"]) == 2
     home.run(1.2 * DAY_S)  # the younger is 400 days old by tomorrow noon
     assert [row for row in home.stored("telemetry") if row["key"] == "old"] == []
-    assert home.runtime.behaviour_snapshot(JOURNAL)["pruned"] == 2  # not `sound()`: in steps of five minutes the twin overshoots the battery's taper
+    # not `sound()`: in steps of five minutes the twin overshoots the battery's taper
+    assert home.runtime.behaviour_snapshot(JOURNAL)["pruned"] == 2
 
 
 def test_what_no_store_can_take_holds_up_nothing_else(tmp_path: Path) -> None:
