@@ -83,8 +83,8 @@ class StoredSettings:
     def _holds(self, register: str, value: object, at_s: float) -> bool:
         """The register has this value already, as far as can be known.
 
-        The last write counts until telemetry has come after it. One that was answered may take its time to be read
-        back; when that time is over the read-back counts, and just then either may be meant.
+        The last write counts until telemetry has come after it. Where that differs from a write that was answered,
+        nobody knows for a while: the read-back may be late, or the answer a lie.
         """
         read = self._read.get(register)
         sent = next((s for s in reversed(self._sent) if s.register == register), None)
@@ -93,8 +93,6 @@ class StoredSettings:
         if sent.at_s >= self._read_s:
             return sent.value == value
         waited_s = math.inf if sent.confirmed_s is None else at_s - sent.confirmed_s
-        if waited_s < self._times.settle_s:
-            return sent.value == value
         return waited_s > self._times.settle_s + self._times.telemetry_s and read == value
 
     def answering(self, at_s: float) -> bool:
