@@ -116,6 +116,7 @@ class InverterActor(DeviceActor):
         self._flight: _Flight | None = None
         self._last_write_s = -1e9
         self._sent: dict[str, tuple[Write, float]] = {}  # per register, what was written last and when
+        self._cut: _Flight | None = None  # a trip took its place; its answer is still of interest
         self._loose_until_s = -1e9  # a command whose answer nobody waits for may arrive until then
         self._jobs: dict[str, _Job] = {}
         self._number = 0
@@ -183,11 +184,15 @@ class InverterActor(DeviceActor):
         except PayloadError:
             self.rejected += 1
             return
-        flight = self._flight
-        if flight is None or body.get("correlationId") != flight.correlation:
+        known = [f for f in (self._flight, self._cut) if f is not None and f.correlation == body.get("correlationId")]
+        if not known:
             self.rejected += 1  # unknown, late or somebody else's
             return
-        self._flight = None
+        flight = known[0]
+        if flight is self._flight:
+            self._flight = None
+        else:
+            self._cut = None
         if body.get("success") is True:
             self._assumed.append((flight.write, self.ctx.clock.monotonic()))
             job = flight.job
@@ -235,7 +240,7 @@ class InverterActor(DeviceActor):
         urgent = any(j.level <= Level.SAFETY_TRIP and self._writes(n, j) for n, j in self._jobs.items())
         if flight is not None:
             if urgent and flight.level > Level.SAFETY_TRIP:
-                self._flight = None  # a trip does not wait for an answer, only for the pause
+                self._flight, self._cut = None, flight  # a trip does not wait for an answer, only for the pause
                 self._loose_until_s = flight.sent_s + self.timing.answer_s
             elif at_s - flight.sent_s < self.timing.answer_s:
                 return True
