@@ -79,6 +79,7 @@ def assemble(
         issued=now.at,
         start=forecast.start,
         dt_h=dt_h,
+        timezone=zone.key,
         price_import=outlook.price_import,
         price_export=outlook.price_export,
         price_known=outlook.known,
