@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
+import sys
 import threading
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -40,6 +41,7 @@ from pems_actors.wiring import Parts, house_tree
 
 RELEASE_S = 20.0  # real seconds that giving the house back may take
 FAIL_SAFE_S = 5.0
+SWITCH_S = 0.0005  # a busy thread makes way after this (Python's own: 5 ms); a trip goes through three to the link
 WORKERS_LOG = "workers.log"  # what worker processes print
 
 log = structlog.get_logger(__name__)
@@ -61,6 +63,7 @@ def run_core(job: CoreJob) -> int:
     """Run the house until SIGTERM, SIGINT or the end of `for_s`; returns the exit code."""
     with StateLock(job.state):
         logs.to_folder(job.state)
+        sys.setswitchinterval(SWITCH_S)
         return _Core(job).run()
 
 
@@ -187,8 +190,6 @@ def main(text: str) -> int:
 
 
 if __name__ == "__main__":
-    import sys
-
     try:
         sys.exit(main(sys.argv[1]))
     except PemsError as error:
