@@ -74,7 +74,7 @@ def test_an_answer_has_the_fields_of_the_format_and_stands_on_its_own() -> None:
         total += into * p.price_import[t] - out * p.price_export[t]
     assert said["cost_eur"] == pytest.approx(total, abs=1e-6)
     assert soc >= given["soc_final"] - 1e-6
-    assert said["status"] == "optimal"
+    assert said["status"] in ("optimal", "feasible")  # proving it has two seconds, however busy the machine is
     assert said["gap_eur"] == pytest.approx(said["cost_eur"] - said["bound_eur"], abs=1e-6)
 
 
