@@ -209,4 +209,5 @@ class HouseUnderAttack(RuleBasedStateMachine):
 
 
 TestHouseUnderAttack = HouseUnderAttack.TestCase
-TestHouseUnderAttack.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+# the same examples each time: what the suite says depends on the change alone; vary max_examples to look further
+TestHouseUnderAttack.settings = settings(max_examples=150, stateful_step_count=25, deadline=None, derandomize=True)
