@@ -152,6 +152,8 @@ class Status(Behaviour):
     def _heating_kw(self) -> float | None:
         if self._rooms is None:
             return None
+        if any(r.relay_on is None for r in self._rooms.rooms.values()):
+            return None  # a silent relay may be on
         kw = {r.name: r.heater_kw for r in self._house.rooms}
         return sum(kw[n] for n, r in self._rooms.rooms.items() if r.relay_on)
 
