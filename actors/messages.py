@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from models.types.command import Level, Value
 from models.types.forecast import HouseForecast, PriceSeries, WeatherForecast
+from models.types.point import RelayRule
 from solvers.problem import PlanProblem
 from solvers.result import SignedPlan
 
@@ -143,6 +145,15 @@ class Alarm:
     name: str
     active: bool
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShortOfPower:
+    """A person's wish waits for power at the connection. Said at each look while it waits."""
+
+    point: str
+    missing_kw: Mapping[int, float]  # by phase; 0: the whole connection
+    may_yield: Mapping[str, RelayRule]  # relays that are on, for nobody in person, past their minimum time
 
 
 # --- link ----------------------------------------------------------------------------------------------------------

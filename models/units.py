@@ -28,3 +28,11 @@ def is_number(value: object) -> bool:
         return math.isfinite(value)
     except OverflowError:  # an integer of hundreds of digits, as JSON may bring one
         return False
+
+
+def shown(value: object, limit: int = 80) -> str:
+    """Any value as a short text for a message; never fails, whatever was sent."""
+    try:
+        return repr(value)[:limit]
+    except ValueError:  # an integer too long to be written down
+        return f"a {type(value).__name__} of too many digits"

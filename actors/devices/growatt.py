@@ -160,7 +160,9 @@ def parse_telemetry(payload: bytes, received_at: datetime) -> tuple[InverterRead
     )
     if registers is not None and reading.inverter_clock is not None:
         minute = reading.inverter_clock.hour * 60 + reading.inverter_clock.minute
-        reading = replace(reading, composite=decode(registers, minute, reading.soc))
+        composite = decode(registers, minute, reading.soc)
+        stop_soc, rate = _parameters(registers, composite)
+        reading = replace(reading, composite=composite, stop_soc=stop_soc, rate=rate)
     return reading, registers
 
 
@@ -229,6 +231,15 @@ def decode(registers: Registers, minute: int, soc: float | None) -> Composite | 
         holds = soc is not None and registers.grid_soc >= floor_percent(soc)
         return Composite.SELL_PRODUCTION if holds else Composite.DISCHARGE_TO_GRID
     return Composite.REGULAR
+
+
+def _parameters(registers: Registers, composite: Composite | None) -> tuple[float | None, float | None]:
+    """Stop SOC and rate (fractions) of the charge or the sale that runs."""
+    if composite is Composite.CHARGE_FROM_GRID:
+        return registers.battery_soc / 100.0, registers.battery_rate / 100.0
+    if composite is Composite.DISCHARGE_TO_GRID:
+        return registers.grid_soc / 100.0, registers.grid_rate / 100.0
+    return None, None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

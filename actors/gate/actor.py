@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from actors.gate.decision import (
     ID_LIMIT,
     MINIMUM,
+    SHORT,
     Conditions,
     Decision,
     Held,
@@ -18,20 +19,19 @@ from actors.gate.decision import (
     decide,
     malformed,
     must_wait,
-    phase_shares,
     relay_hindrance,
 )
 from actors.gate.freshness import Freshness
-from actors.messages import ApprovedSetpoint, Latched, Permit, PricesKnown, Refresh, Tick, Wear
+from actors.gate.power import coming_charge_kw, headroom_kw, missing_kw
+from actors.messages import ApprovedSetpoint, Latched, Permit, PricesKnown, Refresh, ShortOfPower, Tick, Wear
 from actors.runtime import Behaviour, Lane, Started
 from models.types.command import Level, Outcome, Relinquish, Request, Value, Verdict
 from models.types.house import House
 from models.types.mode import Composite, InverterMode
-from models.types.point import Modes, PointSpec
+from models.types.point import Modes, PointSpec, RelayRule
 from models.types.reading import InverterReading, MeterReading, RoomsReading
-from models.units import is_number
+from models.units import is_number, shown
 
-HEADROOM_MARGIN_KW = 0.3
 VALUE_LIMIT = 200  # characters of a value that is none
 
 
@@ -55,6 +55,7 @@ class _Point:
     output: Decision | None = None  # what was approved last
     waiting: str = ""  # why the decision is not approved yet
     deferred: str = ""  # id of the request that was told so last
+    short: Decision | None = None  # a person's wish that waits for power: nothing weaker may take it meanwhile
     since_s: float = 0.0
     verdicts: deque[Verdict] = field(default_factory=lambda: deque(maxlen=8))
     relay: RelayHistory = field(default_factory=RelayHistory)
@@ -79,6 +80,7 @@ class Gate(Behaviour):
         self._permit: Permit | None = None
         self._prices: PricesKnown | None = None
         self._soc: float | None = None
+        self._inverter: InverterReading | None = None
         self._grid_kw: float | None = None
         self._grid_at_s = 0.0
         self._orders = 0
@@ -214,7 +216,7 @@ class Gate(Behaviour):
     # --- what is seen -----------------------------------------------------------------------------------------
     def _see_inverter(self, reading: InverterReading) -> None:
         if reading.online and reading.soc is not None:
-            self._soc = reading.soc
+            self._soc, self._inverter = reading.soc, reading
             self._fresh.seen("inverter", self.ctx.clock.monotonic())
 
     def _see_rooms(self, reading: RoomsReading) -> None:
@@ -250,7 +252,7 @@ class Gate(Behaviour):
         if must_wait(point.spec, decision):
             decision = self._relay_may(point, decision, at_s)
         else:
-            point.waiting = ""
+            point.waiting, point.short = "", None
         output = point.output
         if output is None or (decision.value, decision.level, decision.request, decision.until_s) != (
             output.value,
@@ -284,9 +286,12 @@ class Gate(Behaviour):
 
     def _relay_may(self, point: _Point, decision: Decision, at_s: float) -> Decision:
         """The decision, or what stands until the relay may follow it."""
-        reason = relay_hindrance(
-            point.spec, str(decision.value), point.relay, at_s=at_s, headroom_kw=self._headroom(at_s)
-        )
+        headroom = self._headroom(at_s)
+        reason = relay_hindrance(point.spec, str(decision.value), point.relay, at_s=at_s, headroom_kw=headroom)
+        short = bool(reason) and SHORT in reason and decision.level <= Level.USER
+        self._ask_for_room(point, decision if short else None, headroom, at_s)
+        if not reason and decision.value == "on" and not point.relay.on and decision.level > Level.USER:
+            reason = next((f"power is kept for {p.spec.name}" for p in self._points.values() if p.short), "")
         if reason and decision.request is not None and decision.request.id != point.deferred:
             point.deferred = decision.request.id
             self._say(decision.request, Outcome.DEFERRED, reason, point)
@@ -302,25 +307,44 @@ class Gate(Behaviour):
         # nobody asks for what stands: the default until the relay may follow
         return Decision(value=point.spec.default, level=Level.DEFAULT, reason=f"waiting: {reason}")
 
+    def _ask_for_room(
+        self, point: _Point, wish: Decision | None, headroom: Mapping[int, float] | None, at_s: float
+    ) -> None:
+        """A person's wish that waits for power is told, with the relays that could yield to it."""
+        point.short = wish
+        if wish is None or headroom is None or point.spec.relay is None:
+            return
+        self.ctx.publish(
+            ShortOfPower(
+                point=point.spec.name,
+                missing_kw=missing_kw(point.spec.relay, headroom),
+                may_yield={name: rule for name, rule in self._running() if self._may_yield(self._points[name], at_s)},
+            )
+        )
+
+    def _running(self) -> list[tuple[str, RelayRule]]:
+        return [(n, p.spec.relay) for n, p in self._points.items() if p.spec.relay is not None and p.relay.on]
+
+    def _may_yield(self, point: _Point, at_s: float) -> bool:
+        weak = point.output is not None and point.output.level >= Level.LOCAL_RULES
+        return weak and not relay_hindrance(point.spec, "off", point.relay, at_s=at_s, headroom_kw=None)
+
     def _headroom(self, at_s: float) -> Mapping[int, float] | None:
         """kW that may still be added, per phase and on the whole connection (0); None if the meter is stale."""
         if self._grid_kw is None or self._fresh.stale(("meter",), at_s):
             return None
-        limit = self._house.connection.import_limit_kw
-        on = {0: 0.0, 1: 0.0, 2: 0.0, 3: 0.0}
-        unseen = 0.0
-        for point in self._points.values():
-            rule = point.spec.relay
-            if rule is None or not point.relay.on:
-                continue
-            if point.pending_s is not None and self._grid_at_s - point.pending_s < self._settings.meter_settle_s:
-                unseen += rule.heater_kw
-            for phase, kw in phase_shares(rule.heater_kw, rule.phase).items():
-                on[phase] += kw
-        total = self._grid_kw + unseen
-        rest = (total - sum(on.values())) / 3  # base load, PV and battery spread evenly
-        room = {p: limit / 3 - (rest + on[p]) - HEADROOM_MARGIN_KW / 3 for p in (1, 2, 3)}
-        return {0: limit - total - HEADROOM_MARGIN_KW, **room}
+        unseen = sum(rule.heater_kw for name, rule in self._running() if self._unseen(self._points[name]))
+        modes = (p.output.value for p in self._points.values() if p.output and isinstance(p.spec.envelope, Modes))
+        return headroom_kw(
+            limit_kw=self._house.connection.import_limit_kw,
+            grid_kw=self._grid_kw,
+            running=[rule for _, rule in self._running()],
+            unseen_kw=unseen + sum(coming_charge_kw(self._house, mode, self._inverter) for mode in modes),
+        )
+
+    def _unseen(self, point: _Point) -> bool:
+        """It was switched on so lately that the meter may not show it yet."""
+        return point.pending_s is not None and self._grid_at_s - point.pending_s < self._settings.meter_settle_s
 
     def _approve(self, point: _Point, decision: Decision) -> None:
         at_s = self.ctx.clock.monotonic()
@@ -418,7 +442,7 @@ def _told(value: object) -> Value | Relinquish:
         return value
     if isinstance(value, (int, float)) and is_number(value):
         return float(value)
-    return (value if isinstance(value, str) else repr(value))[:VALUE_LIMIT]
+    return (value if isinstance(value, str) else shown(value))[:VALUE_LIMIT]
 
 
 def show(value: Value | Relinquish | None) -> str | float | None:

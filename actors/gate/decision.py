@@ -9,19 +9,21 @@ Nothing here knows an actor, a thread or a clock: times are arguments, monotonic
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from types import UnionType
 
+from actors.gate.power import rule_shares
 from models.types.command import RELINQUISH, Level, Outcome, Relinquish, Request, Value
 from models.types.mode import Composite, InverterMode
 from models.types.point import Modes, NumberRange, PointSpec, Words
-from models.units import is_number
+from models.units import is_number, shown
 
 FUTURE_TOLERANCE_S = 5.0
 ID_LIMIT = 200
 MINIMUM = "minimum"  # how a hindrance begins that only time ends
+SHORT = "more than the"  # what a hindrance says that only power ends
 WRITES_OF_ONE_RUN = 5  # stop SOC, rate, AC flag on; AC flag off and one spare at its release
 
 # Longest time to live a request of each level may ask for [s]; only an emergency stop may be unlimited.
@@ -200,14 +202,14 @@ def fit(spec: PointSpec, value: Value) -> tuple[Value | None, str]:
     envelope = spec.envelope
     if isinstance(envelope, NumberRange):
         if not is_number(value):
-            return None, f"{repr(value)[:80]} is not a finite number"
+            return None, f"{shown(value)} is not a finite number"
         assert isinstance(value, (int, float))
         clamped = min(max(float(value), envelope.low), envelope.high)
         note = "" if clamped == value else f"{value:g} {spec.unit} clamped to {envelope.low:g} .. {envelope.high:g}"
         return clamped, note
     if isinstance(envelope, Words):
         if not isinstance(value, str) or value not in envelope.allowed:
-            return None, f"{repr(value)[:80]} is not one of {', '.join(envelope.allowed)}"
+            return None, f"{shown(value)} is not one of {', '.join(envelope.allowed)}"
         return str(value), ""
     return _fit_mode(envelope, value)
 
@@ -219,11 +221,11 @@ def _fit_mode(envelope: Modes, value: Value) -> tuple[Value | None, str]:
         or value.composite not in envelope.allowed
     ):
         names = ", ".join(c.value for c in envelope.allowed)
-        return None, f"{repr(value)[:80]} is not one of {names}"
+        return None, f"{shown(value)} is not one of {names}"
     soc, rate = value.stop_soc, value.rate
     for name, number in (("stop_soc", soc), ("rate", rate)):
         if number is not None and not is_number(number):
-            return None, f"{name} {repr(number)[:80]} is not a finite number"
+            return None, f"{name} {shown(number)} is not a finite number"
     if value.composite in (Composite.CHARGE_FROM_GRID, Composite.DISCHARGE_TO_GRID) and soc is None:
         return None, f"{value.composite.value} needs a stop_soc"
     if value.composite is Composite.REGULAR:
@@ -373,14 +375,8 @@ def relay_hindrance(
         return f"{len(recent)} starts in the last hour, limit {rule.starts_per_h}"
     if headroom_kw is None:
         return "grid power is not known"
-    shares = {0: rule.heater_kw} | phase_shares(rule.heater_kw, rule.phase)
-    for phase, kw in shares.items():
+    for phase, kw in rule_shares(rule).items():
         if kw > headroom_kw.get(phase, 0.0):
             where = "connection" if phase == 0 else f"phase {phase}"
-            return f"{kw:.1f} kW more than the {max(headroom_kw.get(phase, 0.0), 0.0):.1f} kW left on the {where}"
+            return f"{kw:.1f} kW {SHORT} {max(headroom_kw.get(phase, 0.0), 0.0):.1f} kW left on the {where}"
     return ""
-
-
-def phase_shares(kw: float, phase: int, phases: Sequence[int] = (1, 2, 3)) -> dict[int, float]:
-    """How a load spreads over the phases; phase 0 means all of them alike."""
-    return {p: kw / len(phases) for p in phases} if phase == 0 else {phase: kw}

@@ -28,7 +28,7 @@ from models.physics.rooms import RoomPlant
 from models.types.forecast import HouseForecast, PriceSeries, WeatherForecast
 from models.types.forecast_request import ForecastRequest, MeasuredSeries
 from models.types.house import House
-from models.types.mode import Composite, InverterMode
+from models.types.mode import InverterMode
 from models.types.reading import InverterReading, RoomsReading
 from models.types.slots import floor_slot
 from solvers.checker import verify
@@ -62,6 +62,7 @@ class PlannerSetup:
     method: str = "plan"  # of the optimizer worker
     replan_s: float = 900.0
     tick_s: float = 15.0
+    soc_max_age_s: float = 900.0
     forecast_deadline_s: float = 20.0
     plan_deadline_s: float = 30.0
     forecast: Callable[[ForecastRequest], HouseForecast] | None = None  # perfect foresight: no worker
@@ -80,7 +81,7 @@ class Planner(Behaviour):
         self._prices: PriceSeries | None = None
         self._weather: WeatherForecast | None = None
         self._soc: tuple[float, float] | None = None  # (soc, monotonic)
-        self._mode: tuple[Composite, float] | None = None  # (composite, since monotonic)
+        self._mode: tuple[InverterMode, float] | None = None  # (as read back, its composite since monotonic)
         self._relays: dict[str, bool] = {}
         self._pv: deque[tuple[datetime, float]] = deque(maxlen=PV_HISTORY)
         self._pv_now: tuple[datetime, float, int] | None = None
@@ -139,9 +140,12 @@ class Planner(Behaviour):
             self._soc = (reading.soc, at_s)
             if reading.soc >= FULL_SOC or self._last_full is None:
                 self._last_full = now
-        if reading.composite is not None and (self._mode is None or self._mode[0] is not reading.composite):
-            since_s = at_s if self._mode is not None else -1e9  # what ran before we looked has run long enough
-            self._mode = (reading.composite, since_s)
+        if reading.mode is not None:
+            if self._mode is None:
+                since_s = -1e9  # what ran before we looked has run long enough
+            else:
+                since_s = self._mode[1] if self._mode[0].composite is reading.mode.composite else at_s
+            self._mode = (reading.mode, since_s)
         if reading.pv_kw is not None:
             self._see_pv(now, reading.pv_kw, reading.grid_kw)
 
@@ -188,7 +192,8 @@ class Planner(Behaviour):
             return "prices"
         if self._weather is None:
             return "weather"
-        if self._setup.house.battery is not None and self._soc is None:
+        old_s = self.ctx.clock.monotonic() - self._setup.soc_max_age_s
+        if self._setup.house.battery is not None and (self._soc is None or self._soc[1] < old_s):
             return "the inverter's SOC"
         if self._setup.house.rooms and not self._states.ready():
             return "room temperatures"
@@ -267,7 +272,7 @@ class Planner(Behaviour):
         at_s = self.ctx.clock.monotonic()
         mode, held = None, 0
         if self._mode is not None:
-            mode = InverterMode(composite=self._mode[0])
+            mode = self._mode[0]
             held = int((at_s - self._mode[1]) // (self._setup.settings.dt_min * 60.0))
         states = self._states.states(at_s)
         full_days = 0.0 if self._last_full is None else (now - self._last_full).total_seconds() / 86_400.0

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from models.types.mode import Composite
+from models.types.mode import Composite, InverterMode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,16 @@ class InverterReading:
     import_today_kwh: float | None = None  # daily meters, reset at the inverter's midnight
     export_today_kwh: float | None = None
     composite: Composite | None = None  # as read back from its registers; None: not one of ours
+    stop_soc: float | None = None  # with which a charge or a sale runs; None: neither runs
+    rate: float | None = None
     inverter_clock: datetime | None = None  # its own clock, zone-less as it reports it, taken as local standard time
+
+    @property
+    def mode(self) -> InverterMode | None:
+        """The composite with its parameters, as read back; None: not known."""
+        if self.composite is None:
+            return None
+        return InverterMode(composite=self.composite, stop_soc=self.stop_soc, rate=self.rate)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

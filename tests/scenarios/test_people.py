@@ -5,7 +5,7 @@ from __future__ import annotations
 from actors.memory import MemoryTrips
 from models.types.command import RELINQUISH, Level, Outcome
 from models.types.mode import Composite, InverterMode
-from tests.scenarios.home import BATH, CHEAP_NIGHT, DISPATCHER, HALL, HOUR_S, LIVING, MODE, NOON, SAFETY, Home, spot
+from tests.scenarios.home import BATH, CHEAP_NIGHT, DISPATCHER, FLAT, HALL, HOUR_S, LIVING, MODE, NOON, SAFETY, Home, spot
 
 HOLD = InverterMode(composite=Composite.HOLD)
 
@@ -86,4 +86,23 @@ def test_an_emergency_stop_neither_discharges_nor_buys_and_leaves_the_rooms_to_t
     assert held.meters.export_kwh - before.meters.export_kwh < 0.2  # what left before the limit took hold
     assert [home.output(p)["value"] for p in (HALL, BATH, LIVING)] == ["auto"] * 3
     home.run(600)
+    home.sound()
+
+
+def test_a_wish_under_a_full_connection_makes_the_plan_give_way_within_seconds() -> None:
+    home = Home(prices=spot(NOON, FLAT), tick_s=5.0, fuse_a=10.0, sun=0.0, soc=0.2, temp_c=-8.0).start(HOUR_S)
+    for _ in range(40):  # until the plan heats the living room, and there is no power left for the hall
+        held = home.output(LIVING)
+        if held["value"] == "on" and held["for_s"] > 900 and not home.room("hall").relay_on:
+            break
+        home.run(300)
+    assert held["holder"] == DISPATCHER and home.twin.truth().grid_kw > 5.0
+    home.override(HALL, "on", ttl_s=1200)
+    assert "on the connection" in home.output(HALL)["waiting"] or "on phase" in home.output(HALL)["waiting"]
+    home.run(60)
+    assert home.output(HALL)["holder"] == "user" and home.room("hall").relay_on
+    assert not home.room("living").relay_on
+    assert any(f"makes room for {HALL}" in slot["note"] for slot in home.output(LIVING)["slots"])
+    home.run(1500)
+    assert home.output(HALL)["holder"] != "user"
     home.sound()

@@ -8,7 +8,6 @@ import math
 import os
 import subprocess
 import sys
-import time
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -248,12 +247,3 @@ def test_clear_sky_and_diffuse_share_have_their_known_values() -> None:
     assert diffuse_share(0.9 * 1361 * 0.5, 0.5) == 0.165
     assert 0.3 < diffuse_share(0.65 * 1361 * 0.5, 0.5) < 0.45
     assert diffuse_share(0.0, 0.0) == 1.0
-
-
-def test_a_year_is_loaded_within_400_ms() -> None:
-    best = math.inf
-    for _ in range(3):
-        began = time.process_time()
-        RecordedWeather(WEATHER, AACHEN).known_at(datetime(2021, 2, 8, tzinfo=UTC))
-        best = min(best, time.process_time() - began)
-    assert best < 0.4

@@ -24,9 +24,9 @@ from actors.gate.decision import (
     malformed,
     mode_hindrance,
     must_wait,
-    phase_shares,
     relay_hindrance,
 )
+from actors.gate.power import phase_shares
 from models.types.command import RELINQUISH, Level, Outcome, Request, Value
 from models.types.mode import REGULAR, Composite, InverterMode
 from tests.properties.house import EXPORT, MODE, RELAYS, SETPOINTS, house_file

@@ -7,10 +7,11 @@ import math
 
 import pytest
 
-from actors.messages import PricesKnown
-from actors.planning.local_rules import EXPORT, LocalRules
+from actors.messages import PricesKnown, ShortOfPower
+from actors.planning.local_rules import EXPORT, LocalRules, who_yields
 from actors.requests import GATE
 from models.types.command import RELINQUISH, Level, Request
+from models.types.point import RelayRule
 from tests.actors.devices.bench import Bench, a_house
 from tests.actors.planning.plans import prices
 
@@ -68,3 +69,28 @@ def test_when_the_price_becomes_unknown_the_rule_gives_back(bench: Bench) -> Non
 def test_without_prices_it_is_silent(bench: Bench) -> None:
     bench.run(300)
     assert bench.heard[GATE] == []
+
+
+def rule(kw: float, phase: int = 0) -> RelayRule:
+    return RelayRule(heater_kw=kw, phase=phase, min_on_s=600, min_off_s=600, starts_per_h=4)
+
+
+def test_as_few_relays_as_possible_yield_and_only_on_the_phase_that_is_full() -> None:
+    relays = {"a": rule(1.0, 1), "b": rule(2.5, 1), "c": rule(3.0, 2), "d": rule(0.6, 1)}
+    assert who_yields({1: 0.4}, relays) == ("d",)
+    assert who_yields({1: 2.0}, relays) == ("b",)
+    assert who_yields({1: 3.2}, relays) == ("b", "a")
+    assert who_yields({0: 4.0, 2: 0.1}, relays) == ("c", "a")
+
+
+def test_nobody_yields_where_all_together_would_not_suffice() -> None:
+    assert who_yields({1: 4.0}, {"a": rule(1.0, 1), "b": rule(2.5, 1), "c": rule(3.0, 2)}) == ()
+
+
+def test_room_is_made_once_and_the_meter_gets_time_to_show_it(bench: Bench) -> None:
+    short = ShortOfPower(point="room.hall.relay", missing_kw={0: 0.5}, may_yield={"room.bath.relay": rule(1.0)})
+    for _ in range(5):
+        bench.publish(short)
+        bench.run(1)
+    assert asked(bench) == [(Level.LOCAL_RULES, "room.bath.relay", "off")]
+    assert "room.hall.relay" in bench.told(GATE, Request)[0].note

@@ -28,7 +28,7 @@ from models.errors import DataError
 from models.physics.rooms import nominal_plants
 from models.types.forecast import HouseForecast
 from models.types.forecast_request import ForecastRequest, MeasuredSeries
-from models.types.mode import Composite
+from models.types.mode import Composite, InverterMode
 from solvers.checker import sign, verify
 from solvers.problem import PlanProblem
 from solvers.rules import RulesPlanner
@@ -81,7 +81,7 @@ class Room(Bench):
         base: dict[str, object] = {
             "house": HOUSE, "zone": ZoneInfo("Europe/Berlin"), "settings": settings or PlanSettings(), "plants": plants,
             "load": KnownLoad, "states": lambda: ObservedRooms(HOUSE, plants), "tick_s": 15.0,
-            "forecast_deadline_s": 20.0, "plan_deadline_s": 30.0, **changes,
+            "forecast_deadline_s": 20.0, "plan_deadline_s": 30.0, "soc_max_age_s": 1e9, **changes,
         }  # fmt: skip
         setup = PlannerSetup(**base)  # type: ignore[arg-type]
         super().__init__(
@@ -216,6 +216,24 @@ def test_it_waits_for_what_it_needs_and_raises_no_alarm_for_that(missing: str) -
     room.publish(known[missing])
     room.run(30)
     assert len(room.of(PlanReady)) == 1
+
+
+def test_a_battery_that_has_been_silent_for_long_is_not_planned_on_its_last_word() -> None:
+    room = ready(soc_max_age_s=1000.0)
+    room.run(1900)
+    assert set(room.fails()) == {"waiting for the inverter's SOC"} and len(room.of(PlanReady)) == 2
+    room.publish(inverter(0.4))
+    room.run(30)
+    assert room.problems[-1].battery is not None and room.problems[-1].battery.soc == 0.4
+
+
+def test_the_mode_that_runs_comes_with_its_rate_and_stop_soc_as_read_back() -> None:
+    room = ready()
+    room.run(100)
+    running = InverterMode(composite=Composite.CHARGE_FROM_GRID, stop_soc=0.8, rate=0.5)
+    room.publish(replace(inverter(0.5, composite=running.composite), stop_soc=0.8, rate=0.5))
+    room.run(900)
+    assert room.problems[-1].mode_now == running
 
 
 def test_prices_that_end_now_are_stood_in_for_and_flagged() -> None:

@@ -152,25 +152,28 @@ def test_a_hang_does_not_hold_up_the_end_beyond_its_time(world: World) -> None:
     release.set()
 
 
-def test_an_emergency_passes_twenty_thousand_waiting_messages_in_milliseconds(bench: Bench) -> None:
+def test_an_emergency_is_the_next_message_handled_with_twenty_thousand_waiting(bench: Bench) -> None:
     seen: list[tuple[object, float]] = []
-    done = threading.Event()
-    runtime = bench.start(ChildSpec(id="a", make=lambda: Note(seen, done), mailbox_bound=100_000))
-    delays: list[float] = []
-    for n in range(20):
-        for i in range(1000):
-            runtime.tell("/s/a", i)
-        sent = time.perf_counter()
-        runtime.tell("/s/a", f"trip {n}", lane=Lane.URGENT)
-        for i in range(1000):
-            runtime.tell("/s/a", i)
-        delays.append(sent)
+    entered, go, done = threading.Event(), threading.Event(), threading.Event()
+
+    class Busy(Note):
+        def handle(self, message: object) -> None:
+            if message == "busy":
+                entered.set()
+                go.wait(10)
+            super().handle(message)
+
+    runtime = bench.start(ChildSpec(id="a", make=lambda: Busy(seen, done), mailbox_bound=100_000))
+    runtime.tell("/s/a", "busy")
+    assert entered.wait(5)
+    for i in range(20_000):
+        runtime.tell("/s/a", i)
+    runtime.tell("/s/a", "trip", lane=Lane.URGENT)
     runtime.tell("/s/a", "end")
+    go.set()
     assert done.wait(20)
-    trips = [at for what, at in seen if str(what).startswith("trip")]
-    assert len(seen) == 40_021
-    late = sorted(at - sent for at, sent in zip(trips, delays, strict=True))
-    assert late[10] < 0.05, "the median, as other work shares the machine; the benchmark shows the 99th percentile"
+    assert [what for what, _ in seen[:3]] == ["busy", "trip", 0]
+    assert len(seen) == 20_003
 
 
 def test_a_hundred_thousand_messages_fill_the_lane_to_its_bound_and_no_further(bench: Bench) -> None:

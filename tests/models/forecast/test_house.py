@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -216,14 +214,3 @@ def test_pv_forecasts_of_the_year_beat_yesterday_and_the_last_hours_help(year: Y
     assert rmse["day ahead"] < 0.5 * rmse["yesterday"], rmse
     assert rmse["first hour"] < 0.97 * rmse["uncorrected"], rmse
     assert rmse["day ahead"] > 0.3, "a forecast this good has seen the truth"
-
-
-def test_a_warm_forecast_takes_less_than_60_ms(request_at: Callable[..., ForecastRequest]) -> None:
-    request = request_at(2021, 6, 15, 10)
-    forecast(request)
-    took = []
-    for _ in range(9):
-        began = time.process_time()
-        forecast(request)
-        took.append(time.process_time() - began)
-    assert statistics.median(took) < 0.060
