@@ -5,7 +5,20 @@ from __future__ import annotations
 from actors.memory import MemoryTrips
 from models.types.command import RELINQUISH, Level, Outcome
 from models.types.mode import Composite, InverterMode
-from tests.scenarios.home import BATH, CHEAP_NIGHT, DISPATCHER, FLAT, HALL, HOUR_S, LIVING, MODE, NOON, SAFETY, Home, spot
+from tests.scenarios.home import (
+    BATH,
+    CHEAP_NIGHT,
+    DISPATCHER,
+    FLAT,
+    HALL,
+    HOUR_S,
+    LIVING,
+    MODE,
+    NOON,
+    SAFETY,
+    Home,
+    spot,
+)
 
 HOLD = InverterMode(composite=Composite.HOLD)
 
