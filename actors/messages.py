@@ -148,6 +148,16 @@ class Alarm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """Who holds a point now. Said when somebody stronger than the house's own rules and plans takes or leaves it."""
+
+    point: str
+    value: Value | None
+    level: Level
+    until_s: float | None  # monotonic; None: until it is reset
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ShortOfPower:
     """A person's wish waits for power at the connection. Said at each look while it waits."""
 

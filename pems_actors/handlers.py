@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from actors.devices.registry import all_points
-from actors.gate.actor import show
+from actors.gate.point_state import show
 from actors.messages import RequestTrip, ResetTrip
 from actors.runtime import ActorError, Lane, Runtime, UnknownPathError, WorkerCall, WorkerDone, WorkerFailed
 from config.schema import HouseFile

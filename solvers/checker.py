@@ -111,8 +111,8 @@ def _decisions(problem: PlanProblem, result: PlanResult) -> Iterator[str]:
         if limit > allowed[t] + _TOLERANCE:
             yield f"slot {t}: export limit {limit} kW while exporting costs {-problem.price_export[t]:.4f} EUR/kWh"
     for room, duty in zip(problem.rooms, result.duty, strict=True):
-        low, high = (0.0, 1.0) if room.available else (room.forced_duty, room.forced_duty)
         for t, on in enumerate(duty):
+            low, high = room.duty_bounds(t)
             if not low - _TOLERANCE <= on <= high + _TOLERANCE:
                 yield f"slot {t}: duty of {room.name} {on}, must be {low} to {high}"
 

@@ -167,8 +167,8 @@ class _House:
             slab == m.slab_air @ air_before + m.slab_slab @ slab_before + m.slab_duty @ duty + m.slab_gain,
             air + below >= lower,
             air - above <= upper,
-            duty >= np.array([[0.0 if r.available else r.forced_duty] for r in p.rooms]),
-            duty <= np.array([[1.0 if r.available else r.forced_duty] for r in p.rooms]),
+            duty >= np.array([[r.duty_bounds(t)[0] for t in range(p.steps)] for r in p.rooms]),
+            duty <= np.array([[r.duty_bounds(t)[1] for t in range(p.steps)] for r in p.rooms]),
         ]
         prices: Tiers = self._prices
         parts.cost += p.dt_h * prices.comfort_below_eur_per_kh * cp.sum(below)

@@ -55,8 +55,12 @@ class RoomProblem:
     upper_c: tuple[float, ...]
     phase: int = 0  # 0: all three
     relay_on: bool = False  # now
-    available: bool = True  # False: not ours to heat (override, trip): runs at `forced_duty`
-    forced_duty: float = 0.0
+    forced_slots: int = 0  # so many slots from the start on are not ours to heat (override, trip) ...
+    forced_duty: float = 0.0  # ... and run at this duty
+
+    def duty_bounds(self, t: int) -> tuple[float, float]:
+        """Least and most duty that may be planned in slot `t`."""
+        return (self.forced_duty, self.forced_duty) if t < self.forced_slots else (0.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,7 +45,7 @@ def thermostat_duty(
             duty = _shed(problem, t, [float(o) for o in on])
             if surplus is not None:
                 duty = _on_surplus(problem, rooms, t, duty, surplus)
-        duty = [d if r.available else r.forced_duty for d, r in zip(duty, problem.rooms, strict=True)]
+        duty = [r.forced_duty if t < r.forced_slots else d for d, r in zip(duty, problem.rooms, strict=True)]
         rooms.advance(t, duty)
         chosen.append(duty)
     return tuple(zip(*chosen, strict=True))
@@ -62,7 +62,7 @@ def _shed(problem: PlanProblem, t: int, duty: list[float]) -> list[float]:
     for i, room in enumerate(problem.rooms):
         if heat <= left:
             break
-        if duty[i] > 0.0 and room.available:
+        if duty[i] > 0.0 and t >= room.forced_slots:
             heat -= room.heater_kw * duty[i]
             duty[i] = 0.0
     return duty
@@ -75,7 +75,7 @@ def _on_surplus(problem: PlanProblem, rooms: Rooms, t: int, duty: list[float], s
     for i in order:
         room = problem.rooms[i]
         cool = rooms.air_c[i] < room.upper_c[t] - _SUN_STOP_K
-        if duty[i] == 0.0 and room.available and cool and 0.0 < room.heater_kw <= left:
+        if duty[i] == 0.0 and t >= room.forced_slots and cool and 0.0 < room.heater_kw <= left:
             duty[i] = 1.0
             left -= room.heater_kw
     return duty

@@ -74,6 +74,7 @@ def _room(room: RoomProblem, index: int, count: int, steps: int) -> None:
         _number(f"{at}: {name}", getattr(room, name), -60.0, 120.0)
     _number(f"{at}: disturbance_kw", room.disturbance_kw, -_MAX_KW, _MAX_KW)
     _number(f"{at}: forced_duty", room.forced_duty, 0.0, 1.0)
+    _number(f"{at}: forced_slots", room.forced_slots, 0, math.inf)
     if room.phase not in (0, 1, 2, 3):
         raise DataError(f"{at}: phase {room.phase}, must be 0 (all), 1, 2 or 3")
     for other, g in room.neighbours:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from actors.gate.decision import (
     ID_LIMIT,
@@ -12,9 +11,7 @@ from actors.gate.decision import (
     SHORT,
     Conditions,
     Decision,
-    Held,
     Latch,
-    RelayHistory,
     admit,
     decide,
     malformed,
@@ -22,17 +19,15 @@ from actors.gate.decision import (
     relay_hindrance,
 )
 from actors.gate.freshness import Freshness
+from actors.gate.point_state import PointState, describe, told
 from actors.gate.power import coming_charge_kw, headroom_kw, missing_kw
-from actors.messages import ApprovedSetpoint, Latched, Permit, PricesKnown, Refresh, ShortOfPower, Tick, Wear
+from actors.messages import ApprovedSetpoint, Holding, Latched, Permit, PricesKnown, Refresh, ShortOfPower, Tick, Wear
 from actors.runtime import Behaviour, Lane, Started
-from models.types.command import Level, Outcome, Relinquish, Request, Value, Verdict
+from models.types.command import Level, Outcome, Relinquish, Request, Verdict
 from models.types.house import House
-from models.types.mode import Composite, InverterMode
+from models.types.mode import InverterMode
 from models.types.point import Modes, PointSpec, RelayRule
 from models.types.reading import InverterReading, MeterReading, RoomsReading
-from models.units import is_number, shown
-
-VALUE_LIMIT = 200  # characters of a value that is none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,24 +40,6 @@ class GateSettings:
     max_age_s: Mapping[str, float]  # per signal
 
 
-@dataclass(slots=True)
-class _Point:
-    """One point as it stands."""
-
-    spec: PointSpec
-    slots: dict[tuple[Level, str], Held] = field(default_factory=dict)
-    latch: Latch | None = None
-    output: Decision | None = None  # what was approved last
-    waiting: str = ""  # why the decision is not approved yet
-    deferred: str = ""  # id of the request that was told so last
-    short: Decision | None = None  # a person's wish that waits for power: nothing weaker may take it meanwhile
-    since_s: float = 0.0
-    verdicts: deque[Verdict] = field(default_factory=lambda: deque(maxlen=8))
-    relay: RelayHistory = field(default_factory=RelayHistory)
-    pending_s: float | None = None  # switched on, not yet seen by the meter
-    writes_left: int | None = None
-
-
 class Gate(Behaviour):
     """Decides every point and tells its device.
 
@@ -73,7 +50,7 @@ class Gate(Behaviour):
 
     def __init__(self, house: House, points: Iterable[PointSpec], settings: GateSettings) -> None:
         self._house = house
-        self._points = {spec.name: _Point(spec=spec) for spec in points}
+        self._points = {spec.name: PointState(spec=spec) for spec in points}
         self._settings = settings
         self._fresh = Freshness(dict(settings.max_age_s))
         self._last: dict[str, tuple[tuple[int, int], int]] = {}
@@ -167,7 +144,7 @@ class Gate(Behaviour):
                         del other.slots[key]
         self._last[request.source] = (request.epoch, request.seq)
 
-    def _say(self, request: Request, outcome: Outcome, reason: str, point: _Point | None) -> None:
+    def _say(self, request: Request, outcome: Outcome, reason: str, point: PointState | None) -> None:
         verdict = Verdict(
             request_id=request.id,
             source=request.source,
@@ -176,7 +153,7 @@ class Gate(Behaviour):
             outcome=outcome,
             reason=reason,
             at=self.ctx.clock.now(),
-            value=_told(request.value),
+            value=told(request.value),
             cause=request.cause,
         )
         if point is not None:
@@ -195,7 +172,7 @@ class Gate(Behaviour):
             outcome=Outcome.REFUSED,
             reason=reason,
             at=self.ctx.clock.now(),
-            value=_told(request.value),
+            value=told(request.value),
             cause=self.ctx.cause,
         )
         self.ctx.publish(verdict)
@@ -228,7 +205,7 @@ class Gate(Behaviour):
             if point is not None and room.relay_on is not None and not self._just_ordered(point, at_s):
                 point.relay = point.relay.seen(room.relay_on, at_s)
 
-    def _just_ordered(self, point: _Point, at_s: float) -> bool:
+    def _just_ordered(self, point: PointState, at_s: float) -> bool:
         """The order is younger than the wire is quick: the reading may still show the state before it."""
         decided = point.output is not None and point.output.value in ("on", "off")
         return decided and at_s - point.since_s < self._settings.meter_settle_s
@@ -241,7 +218,7 @@ class Gate(Behaviour):
         for point in self._points.values():
             self._settle(point)
 
-    def _settle(self, point: _Point) -> None:
+    def _settle(self, point: PointState) -> None:
         if not self._trips_known:
             return
         self.checks += 1
@@ -264,7 +241,7 @@ class Gate(Behaviour):
         else:
             point.output = decision  # the same order, perhaps for another reason
 
-    def _conditions(self, point: _Point, at_s: float) -> Conditions:
+    def _conditions(self, point: PointState, at_s: float) -> Conditions:
         envelope = point.spec.envelope
         running = point.output.value if point.output is not None else None
         modes = envelope if isinstance(envelope, Modes) else None
@@ -284,7 +261,7 @@ class Gate(Behaviour):
         spot = None if self._prices is None else self._prices.prices.at(self.ctx.clock.now())
         return None if spot is None else spot - self._house.tariff.export_fee
 
-    def _relay_may(self, point: _Point, decision: Decision, at_s: float) -> Decision:
+    def _relay_may(self, point: PointState, decision: Decision, at_s: float) -> Decision:
         """The decision, or what stands until the relay may follow it."""
         headroom = self._headroom(at_s)
         reason = relay_hindrance(point.spec, str(decision.value), point.relay, at_s=at_s, headroom_kw=headroom)
@@ -308,7 +285,7 @@ class Gate(Behaviour):
         return Decision(value=point.spec.default, level=Level.DEFAULT, reason=f"waiting: {reason}")
 
     def _ask_for_room(
-        self, point: _Point, wish: Decision | None, headroom: Mapping[int, float] | None, at_s: float
+        self, point: PointState, wish: Decision | None, headroom: Mapping[int, float] | None, at_s: float
     ) -> None:
         """A person's wish that waits for power is told, with the relays that could yield to it."""
         point.short = wish
@@ -325,7 +302,7 @@ class Gate(Behaviour):
     def _running(self) -> list[tuple[str, RelayRule]]:
         return [(n, p.spec.relay) for n, p in self._points.items() if p.spec.relay is not None and p.relay.on]
 
-    def _may_yield(self, point: _Point, at_s: float) -> bool:
+    def _may_yield(self, point: PointState, at_s: float) -> bool:
         weak = point.output is not None and point.output.level >= Level.LOCAL_RULES
         return weak and not relay_hindrance(point.spec, "off", point.relay, at_s=at_s, headroom_kw=None)
 
@@ -342,13 +319,20 @@ class Gate(Behaviour):
             unseen_kw=unseen + sum(coming_charge_kw(self._house, mode, self._inverter) for mode in modes),
         )
 
-    def _unseen(self, point: _Point) -> bool:
+    def _unseen(self, point: PointState) -> bool:
         """It was switched on so lately that the meter may not show it yet."""
         return point.pending_s is not None and self._grid_at_s - point.pending_s < self._settings.meter_settle_s
 
-    def _approve(self, point: _Point, decision: Decision) -> None:
+    def _approve(self, point: PointState, decision: Decision) -> None:
         at_s = self.ctx.clock.monotonic()
-        changed = point.output is None or point.output.value != decision.value
+        before = point.output
+        if before is None or before.level <= Level.USER or decision.level <= Level.USER:
+            self.ctx.publish(
+                Holding(
+                    point=point.spec.name, value=decision.value, level=decision.level, until_s=decision.until_s
+                )
+            )
+        changed = before is None or before.value != decision.value
         if changed:
             point.since_s = at_s
             if point.spec.relay is not None and decision.value in ("on", "off"):
@@ -395,58 +379,5 @@ class Gate(Behaviour):
             "soc": self._soc,
             "export_price": self._export_price(),
             "signals": {n: self._fresh.age_s(n, at_s) for n in self._fresh.names()},
-            "points": {name: self._show(point, at_s) for name, point in list(self._points.items())},
+            "points": {name: describe(point, at_s) for name, point in list(self._points.items())},
         }
-
-    def _show(self, point: _Point, at_s: float) -> dict[str, object]:
-        output = point.output
-        slots = sorted(point.slots.items(), key=lambda item: item[0])
-        return {
-            "value": None if output is None else show(output.value),
-            "level": None if output is None else int(output.level),
-            "holder": "default" if output is None or output.request is None else output.request.source,
-            "reason": "" if output is None else output.reason,
-            "waiting": point.waiting,
-            "for_s": round(at_s - point.since_s, 1),
-            "left_s": None if output is None or output.until_s is None else round(output.until_s - at_s, 1),
-            "default": show(point.spec.default),
-            "tripped": None if point.latch is None else point.latch.trip_id,
-            "slots": [
-                {
-                    "level": int(level),
-                    "source": source,
-                    "value": show(held.request.value),
-                    "left_s": None if held.until_s is None else round(held.until_s - at_s, 1),
-                    "note": held.request.note,
-                    "cause": held.request.cause,
-                }
-                for (level, source), held in slots
-            ],
-            "verdicts": [
-                {"at": v.at.isoformat(), "source": v.source, "outcome": v.outcome.value, "reason": v.reason,
-                 "value": show(v.value)}
-                for v in list(point.verdicts)
-            ],
-        }
-
-
-def _told(value: object) -> Value | Relinquish:
-    """A value as events may carry it: what is no value at all becomes a short text."""
-    if isinstance(value, Relinquish):
-        return value
-    if (
-        isinstance(value, InverterMode)
-        and isinstance(value.composite, Composite)
-        and all(number is None or is_number(number) for number in (value.stop_soc, value.rate))
-    ):
-        return value
-    if isinstance(value, (int, float)) and is_number(value):
-        return float(value)
-    return (value if isinstance(value, str) else shown(value))[:VALUE_LIMIT]
-
-
-def show(value: Value | Relinquish | None) -> str | float | None:
-    """A value as people and JSON read it."""
-    if isinstance(value, (InverterMode, Relinquish)):
-        return "relinquish" if isinstance(value, Relinquish) else str(value)
-    return value

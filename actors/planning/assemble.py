@@ -31,6 +31,14 @@ class PlanSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ForcedHeat:
+    """A relay that somebody stronger than a plan holds."""
+
+    duty: float  # 1: on
+    slots: int  # from now on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Now:
     """The house at the moment of planning."""
 
@@ -40,7 +48,7 @@ class Now:
     mode_held_slots: int
     rooms: Mapping[str, RoomState]
     relay_on: Mapping[str, bool]
-    forced_duty: Mapping[str, float]  # rooms that are not ours to heat (override, trip)
+    forced: Mapping[str, ForcedHeat]  # rooms that are not ours to heat for a while (override, trip)
     days_since_full: float
     export_limit_kw: float
 
@@ -112,7 +120,7 @@ def _room(
     state = now.rooms[room.name]
     sun = forecast.window_w_per_m2.get(room.facing, ())
     lower = tuple(room.lower_c(h, house.day_starts_h, house.day_ends_h) + settings.back_off_k for h in hours)
-    forced = now.forced_duty.get(room.name)
+    forced = now.forced.get(room.name)
     return RoomProblem(
         name=room.name,
         heater_kw=plant.heater_kw,
@@ -129,8 +137,8 @@ def _room(
         upper_c=(room.max_c - settings.top_back_off_k,) * len(hours),
         phase=plant.phase,
         relay_on=now.relay_on.get(room.name, False),
-        available=forced is None,
-        forced_duty=0.0 if forced is None else forced,
+        forced_slots=0 if forced is None else min(forced.slots, len(hours)),
+        forced_duty=0.0 if forced is None else forced.duty,
     )
 
 

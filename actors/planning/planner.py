@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from zoneinfo import ZoneInfo
 from actors.messages import (
     Alarm,
     ForecastReady,
+    Holding,
     LinkState,
     PlanFailed,
     PlanReady,
@@ -20,11 +22,12 @@ from actors.messages import (
     Trip,
     WeatherKnown,
 )
-from actors.planning.assemble import Now, PlanSettings, assemble
+from actors.planning.assemble import ForcedHeat, Now, PlanSettings, assemble
 from actors.planning.outlook import price_outlook
 from actors.planning.rooms_tracker import RoomStates
 from actors.runtime import Behaviour, WorkerCall, WorkerDone, WorkerFailed
 from models.physics.rooms import RoomPlant
+from models.types.command import Level
 from models.types.forecast import HouseForecast, PriceSeries, WeatherForecast
 from models.types.forecast_request import ForecastRequest, MeasuredSeries
 from models.types.house import House
@@ -83,6 +86,7 @@ class Planner(Behaviour):
         self._soc: tuple[float, float] | None = None  # (soc, monotonic)
         self._mode: tuple[InverterMode, float] | None = None  # (as read back, its composite since monotonic)
         self._relays: dict[str, bool] = {}
+        self._held: dict[str, Holding] = {}
         self._pv: deque[tuple[datetime, float]] = deque(maxlen=PV_HISTORY)
         self._pv_now: tuple[datetime, float, int] | None = None
         self._forecast: HouseForecast | None = None
@@ -104,7 +108,7 @@ class Planner(Behaviour):
         ctx.subscribe(RoomsReading, coalesce=lambda _: "rooms")
         ctx.subscribe(PricesKnown, coalesce=lambda _: "prices")
         ctx.subscribe(WeatherKnown, coalesce=lambda _: "weather")
-        ctx.subscribe(Trip, LinkState)
+        ctx.subscribe(Trip, LinkState, Holding)
         ctx.every(self._setup.tick_s, Tick(name="plan"), name="plan")
 
     def handle(self, message: object) -> None:
@@ -122,6 +126,8 @@ class Planner(Behaviour):
             case WeatherKnown(weather=weather):
                 self._weather = weather
                 self._states.see_weather(weather)
+            case Holding():
+                self._see_holding(message)
             case Trip() | LinkState():
                 self._again = type(message).__name__.lower()
             case WorkerDone() | WorkerFailed() if message.id == self._busy:
@@ -164,6 +170,12 @@ class Planner(Behaviour):
     def _limited_export(self) -> bool:
         spot = None if self._prices is None else self._prices.at(self.ctx.clock.now())
         return spot is not None and spot < self._setup.house.tariff.export_fee
+
+    def _see_holding(self, holding: Holding) -> None:
+        if holding.level <= Level.USER:
+            self._held[holding.point] = holding
+        else:
+            self._held.pop(holding.point, None)
 
     def _see_rooms(self, reading: RoomsReading) -> None:
         self._states.see_rooms(reading, self.ctx.clock.monotonic())
@@ -278,9 +290,22 @@ class Planner(Behaviour):
         full_days = 0.0 if self._last_full is None else (now - self._last_full).total_seconds() / 86_400.0
         return Now(
             at=now, soc=None if self._soc is None else self._soc[0], mode=mode, mode_held_slots=held, rooms=states,
-            relay_on=self._relays, forced_duty={}, days_since_full=full_days,
+            relay_on=self._relays, forced=self._forced(at_s), days_since_full=full_days,
             export_limit_kw=self._setup.house.connection.export_contract_kw,
         )
+
+    def _forced(self, at_s: float) -> dict[str, ForcedHeat]:
+        """Rooms whose relay a person, a trip or a limit holds on or off, and for how many slots."""
+        settings, found = self._setup.settings, {}
+        for room in self._setup.house.rooms:
+            held = self._held.get(f"room.{room.name}.relay")
+            if held is None or held.value not in ("on", "off"):
+                continue  # `auto`: Loxone's thermostat heats it, about as a plan would
+            left_s = settings.horizon_h * 3600.0 if held.until_s is None else held.until_s - at_s
+            slots = math.ceil(left_s / (settings.dt_min * 60.0))
+            if slots > 0:
+                found[room.name] = ForcedHeat(duty=1.0 if held.value == "on" else 0.0, slots=slots)
+        return found
 
     def _planned(self, plan: SignedPlan) -> None:
         problem = self._problem

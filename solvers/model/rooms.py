@@ -96,12 +96,11 @@ def fill(v: Vectors, given: Given, shape: Shape) -> None:
 
 
 def _fill_duty(v: Vectors, given: Given) -> None:
-    """A room that is not ours to heat runs at its forced duty."""
+    """While a room is not ours to heat it runs at its forced duty."""
     rooms, ring = given.problem.rooms, v.ring
-    low = np.array([[0.0 if r.available else r.forced_duty] for r in rooms])
-    high = np.array([[1.0 if r.available else r.forced_duty] for r in rooms])
-    v.lower["duty"][:, ring.slots] = low
-    v.upper["duty"][:, ring.slots] = high
+    bounds = np.array([[r.duty_bounds(t) for t in range(given.problem.steps)] for r in rooms])
+    v.lower["duty"][:, ring.slots] = bounds[:, :, 0]
+    v.upper["duty"][:, ring.slots] = bounds[:, :, 1]
 
 
 def _fill_end(v: Vectors, given: Given, shape: Shape, came_from: tuple[Array, Array, Array]) -> None:

@@ -152,7 +152,7 @@ def _random_room(rnd: random.Random, index: int, steps: int) -> RoomProblem:
         lower_c=tuple(low + (1.0 if t > steps // 2 else 0.0) for t in range(steps)),
         upper_c=(rnd.choice((low + 2.0, low + 0.5)),) * steps,
         phase=rnd.randint(0, 3),
-        available=rnd.random() < 0.85,
+        forced_slots=0 if rnd.random() < 0.8 else rnd.choice((1, steps // 2, steps)),
         forced_duty=rnd.choice((0.0, 0.3, 1.0)),
     )
 

@@ -156,9 +156,11 @@ def test_nothing_is_exported_where_that_costs(maker: PlanSolver) -> None:
     assert result.export_limit_kw[:4] == (10.0,) * 4
 
 
-def test_a_room_that_is_not_ours_keeps_its_forced_duty(maker: PlanSolver) -> None:
-    problem = house(8, rooms=(room(8, available=False, forced_duty=0.4),))
-    assert maker.solve(problem, time_limit_s=NO_LIMIT).duty == ((0.4,) * 8,)
+def test_a_room_that_is_not_ours_keeps_its_forced_duty_for_as_long(maker: PlanSolver) -> None:
+    problem = house(8, rooms=(room(8, forced_slots=8, forced_duty=0.4), room(8, name="b", forced_slots=3)))
+    whole, part = maker.solve(problem, time_limit_s=NO_LIMIT).duty
+    assert whole == (0.4,) * 8
+    assert part[:3] == (0.0,) * 3
 
 
 def test_the_planner_is_never_dearer_than_the_rules() -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from actors.gate.actor import show
-from actors.messages import RequestTrip, Wear
+from actors.gate.point_state import show
+from actors.messages import Holding, RequestTrip, Wear
 from actors.runtime import AskDead, Lane
 from models.types.command import RELINQUISH, Level, Outcome, Verdict
 from models.types.mode import REGULAR, Composite, InverterMode
@@ -162,3 +162,15 @@ def test_a_permit_that_returns_settles_everything_at_once() -> None:
     lab.runtime.run_for(0.0)
     assert lab.output(HALL)["value"] == "on"
     assert Level(int(str(lab.output(HALL)["level"]))) is Level.USER
+
+
+def test_the_house_hears_who_takes_a_point_from_its_plans_and_when_it_is_theirs_again() -> None:
+    lab = Lab(rules=False).start()
+    heard: list[Holding] = []
+    lab.runtime.listen(heard.append, Holding)
+    lab.ask(EXPORT, 3.0, ttl_s=600.0)
+    assert heard == [], "plans among themselves are no news"
+    lab.override(EXPORT, 1.0, ttl_s=300.0)
+    lab.run(400)
+    assert [(h.point, h.value, h.level) for h in heard] == [(EXPORT, 1.0, Level.USER), (EXPORT, 3.0, Level.PLAN)]
+    assert heard[0].until_s is not None

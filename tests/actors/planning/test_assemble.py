@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from actors.planning.assemble import Now, PlanSettings, assemble
+from actors.planning.assemble import ForcedHeat, Now, PlanSettings, assemble
 from actors.planning.outlook import Outlook
 from models.physics.rooms import nominal_plants
 from models.types.house import Connection, House
@@ -26,7 +26,7 @@ STEPS = 192
 OUTLOOK = Outlook(price_import=(0.3,) * STEPS, price_export=(0.1,) * STEPS, known=(True,) * STEPS)
 NOW = Now(
     at=START + timedelta(minutes=3), soc=0.5, mode=REGULAR, mode_held_slots=3, rooms=states(HOUSE),
-    relay_on={"bath": True}, forced_duty={}, days_since_full=0.0, export_limit_kw=8.0,
+    relay_on={"bath": True}, forced={}, days_since_full=0.0, export_limit_kw=8.0,
 )  # fmt: skip
 
 
@@ -65,7 +65,7 @@ def test_rooms_carry_what_is_known_of_them() -> None:
     assert (bath.air_c, bath.slab_c, bath.relay_on, hall.relay_on) == (20.0, 21.0, True, False)
     assert bath.sun_kw[0] == pytest.approx(0.05 * 6 * 100 / 1000) and living.sun_kw == (0.0,) * STEPS
     assert (hall.phase, living.phase, living.heater_kw) == (1, 0, 3.0)
-    assert all(r.available for r in (hall, bath, living))
+    assert not any(r.forced_slots for r in (hall, bath, living))
 
 
 def test_a_room_whose_sensor_is_silent_is_left_out_and_its_neighbours_are_renumbered() -> None:
@@ -82,10 +82,13 @@ def test_a_room_whose_sensor_is_silent_is_left_out_and_its_neighbours_are_renumb
     validate(problem)
 
 
-def test_a_room_that_is_not_ours_runs_at_its_forced_duty() -> None:
-    hall, bath, _ = made(replace(NOW, forced_duty={"hall": 1.0})).rooms
-    assert (hall.available, hall.forced_duty) == (False, 1.0)
-    assert (bath.available, bath.forced_duty) == (True, 0.0)
+def test_a_room_that_is_not_ours_runs_at_its_forced_duty_while_it_is_held() -> None:
+    hall, bath, living = made(
+        replace(NOW, forced={"hall": ForcedHeat(duty=1.0, slots=3), "living": ForcedHeat(duty=0.0, slots=10**6)})
+    ).rooms
+    assert [hall.duty_bounds(t) for t in (0, 2, 3)] == [(1.0, 1.0), (1.0, 1.0), (0.0, 1.0)]
+    assert bath.forced_slots == 0
+    assert living.forced_slots == STEPS
 
 
 @pytest.mark.parametrize(

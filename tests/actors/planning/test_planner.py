@@ -13,6 +13,7 @@ import pytest
 from actors.messages import (
     Alarm,
     ForecastReady,
+    Holding,
     LinkState,
     PlanFailed,
     PlanReady,
@@ -26,6 +27,7 @@ from actors.planning.rooms_tracker import ObservedRooms
 from actors.runtime import FunctionWorker, Port, WorkerDone
 from models.errors import DataError
 from models.physics.rooms import nominal_plants
+from models.types.command import Level
 from models.types.forecast import HouseForecast
 from models.types.forecast_request import ForecastRequest, MeasuredSeries
 from models.types.mode import Composite, InverterMode
@@ -234,6 +236,19 @@ def test_the_mode_that_runs_comes_with_its_rate_and_stop_soc_as_read_back() -> N
     room.publish(replace(inverter(0.5, composite=running.composite), stop_soc=0.8, rate=0.5))
     room.run(900)
     assert room.problems[-1].mode_now == running
+
+
+def test_a_relay_that_a_person_or_a_trip_holds_is_not_the_plans_to_switch_until_it_is_given_back() -> None:
+    room = ready()
+    hall, bath = "room.hall.relay", "room.bath.relay"
+    room.publish(Holding(point=hall, value="on", level=Level.USER, until_s=room.clock.monotonic() + 1500.0))
+    room.publish(Holding(point=bath, value="off", level=Level.SAFETY_TRIP, until_s=None))
+    room.run(30)
+    first = room.problems[-1].rooms
+    assert [(r.forced_slots, r.forced_duty) for r in first] == [(2, 1.0), (192, 0.0)]
+    room.publish(Holding(point=bath, value="auto", level=Level.DEFAULT, until_s=None))
+    room.run(1800)
+    assert [r.forced_slots for r in room.problems[-1].rooms] == [0, 0]
 
 
 def test_prices_that_end_now_are_stood_in_for_and_flagged() -> None:
