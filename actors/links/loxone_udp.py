@@ -1,0 +1,345 @@
+"""The link to Loxone by its native UDP: the rooms' topics on our side, numbers under unique names on its side.
+
+UDP has no acknowledgement and no session. What is sent may be lost, so the reading that comes back is the only proof,
+and the driver asks again without it. What is heard is kept with its age: an old value is unknown, not what it was.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from actors.links.loxone_words import WordsError, lines_of, said_in, told
+from actors.links.udp_socket import Datagram, DatagramSocket, UdpSocket
+from actors.messages import Alarm, Incoming, LinkState, Outgoing, Tick
+from actors.runtime import Behaviour
+from models.errors import ConfigError, PemsError
+from models.types.loxone import (
+    HEARTBEAT,
+    RELAY_SET,
+    RELAY_STATUS,
+    SAID_KINDS,
+    SETPOINT_SET,
+    SUMMARY,
+    TEMPERATURE,
+    Kind,
+    Loxone,
+    udp_keys,
+)
+from models.units import shown
+
+WIRE = "loxone udp"
+BEATS = 1_000_000  # the heartbeat's number begins anew here
+TAKEN_AT_ONCE = 256  # datagrams, before whoever else waits has a turn
+REOPEN_S = 5.0
+QUIET_S = 600.0  # a kind of rejection is over when it did not happen for so long
+ON, OFF = 1.0, 0.0
+
+OpenSocket = Callable[[Callable[[], object], Callable[[], bool]], DatagramSocket]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """The socket to its actor: look."""
+
+
+@dataclass(slots=True)
+class _Rejected:
+    """What was not believed: counted by kind, said once per kind."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    last: str = ""
+    last_s: dict[str, float] = field(default_factory=dict)  # of kinds that are being alarmed
+
+
+class LoxoneUdp(Behaviour):
+    """Carries the rooms' topics as datagrams.
+
+    Handles  Outgoing, Tick, what the socket's thread heard
+    Sends    publishes Incoming, LinkState and Alarm
+    Fails    on bugs only; what cannot be sent or believed is counted, a port that cannot be had is asked for again
+
+    Parameters
+    ----------
+    rooms : sequence of str
+        Their names.
+    loxone : Loxone
+        Addresses, ports and the age above which a value is unknown.
+    tick_s : float
+        How often it looks at ages and at what waits to be sent [s].
+    open_socket : callable, optional
+        From (wake, owned) to a socket; None: a real one at the addresses of `loxone`.
+
+    Raises
+    ------
+    ConfigError
+        Names of this house cannot be told apart in a datagram, or there is no address to send to.
+    """
+
+    def __init__(
+        self, rooms: Sequence[str], loxone: Loxone, *, tick_s: float, open_socket: OpenSocket | None = None
+    ) -> None:
+        self._rooms, self._settings, self._tick_s = tuple(rooms), loxone, tick_s
+        self._keys = udp_keys(self._rooms, loxone.udp_heartbeat_key)
+        self._open = open_socket or _opener(loxone)
+        self._commands: dict[str, tuple[Kind, str]] = {}
+        for room in self._rooms:
+            self._commands[RELAY_SET.format(room=room)] = ("relay", room)
+            self._commands[SETPOINT_SET.format(room=room)] = ("setpoint", room)
+        self._outbox: dict[str, tuple[bytes, float]] = {}  # slot -> datagram, end of its time
+        self._values: dict[tuple[Kind, str], tuple[float, float]] = {}  # -> value, when it was heard
+        self._socket: DatagramSocket | None = None
+        self._tried_s: float | None = None
+        self._trouble = ""
+        self._heard_s: float | None = None
+        self._first_s: float | None = None
+        self._summed_s: float | None = None
+        self._news = self._switched = False
+        self._up: bool | None = None
+        self._rejected = _Rejected()
+        self._dropped = 0  # by sockets that are closed
+        self.sent = self.expired = self.datagrams = self.values = 0
+
+    def on_start(self) -> None:
+        # Never the number a former life ended with, without remembering it: Loxone must see a change.
+        self._beat = int(self.ctx.clock.now().timestamp()) % BEATS
+        self._started_s = self.ctx.clock.monotonic()
+        self.ctx.every(self._tick_s, Tick(name="look"), name="look")
+        self._look()
+
+    def on_stop(self) -> None:
+        self._close()
+
+    def handle(self, message: object) -> None:
+        match message:
+            case Outgoing():
+                self._take(message)
+            case Arrived():
+                self._hear()
+            case Tick():
+                self._look()
+            case _:
+                super().handle(message)
+
+    # --- the socket -------------------------------------------------------------------------------------------------
+    def _look(self) -> None:
+        at_s = self.ctx.clock.monotonic()
+        if self._socket is not None and self._socket.failure:
+            self._trouble = self._socket.failure
+            self._close()
+        if self._socket is None and (self._tried_s is None or at_s - self._tried_s >= REOPEN_S):
+            self._tried_s = at_s
+            self._connect()
+        self._hear()
+        self._flush()
+        self._judge(at_s)
+        self._sum_up(at_s)
+        for kind in [k for k, last_s in self._rejected.last_s.items() if at_s - last_s > QUIET_S]:
+            del self._rejected.last_s[kind]
+            self._alarm(f"loxone_udp:{kind}", active=False)
+
+    def _connect(self) -> None:
+        context = self.ctx  # of this life: the thread must not reach into the next one
+        try:
+            self._socket = self._open(lambda: context.post(Arrived(), coalesce="arrived"), lambda: context.alive)
+        except PemsError as error:
+            self._trouble = str(error)
+            return
+        self._trouble = ""
+
+    def _close(self) -> None:
+        if self._socket is not None:
+            self._dropped += self._socket.dropped
+            self._socket.close()
+            self._socket = None
+
+    # --- to Loxone --------------------------------------------------------------------------------------------------
+    def _take(self, message: Outgoing) -> None:
+        try:
+            text = self._text(message)
+        except WordsError as error:
+            self._reject(error.kind, f"{shown(message.topic)}: {error}")
+            return
+        self._outbox.pop(message.slot, None)  # the latest wish stands last, behind the heartbeat it may need
+        self._outbox[message.slot] = (text.encode("ascii"), message.expires_s)
+        self._flush()
+
+    def _text(self, message: Outgoing) -> str:
+        if message.topic == HEARTBEAT:
+            self._beat = (self._beat + 1) % BEATS
+            return f"{self._keys.heartbeat}={self._beat}"
+        command = self._commands.get(message.topic)
+        if command is None:
+            raise WordsError("unfit_order", "this wire has no word for it")
+        return f"{self._keys.told[command]}={told(command[0], message.payload)}"
+
+    def _flush(self) -> None:
+        """One datagram for each command: the Miniserver looks for one text in each."""
+        at_s, taken = self.ctx.clock.monotonic(), True
+        for slot, (datagram, expires_s) in list(self._outbox.items()):
+            if at_s >= expires_s:
+                self.expired += 1
+                del self._outbox[slot]
+            elif taken := taken and self._hand_over(datagram):  # in order: after a refusal all wait
+                self.sent += 1
+                del self._outbox[slot]
+
+    def _hand_over(self, datagram: bytes) -> bool:
+        if self._socket is None:
+            return False
+        try:
+            self._socket.send(datagram)
+        except OSError as error:
+            self._trouble = f"sending to {self._settings.udp_host}: {error.strerror or error}"
+            return False
+        self._trouble = ""
+        return True
+
+    # --- from Loxone ------------------------------------------------------------------------------------------------
+    def _hear(self) -> None:
+        if self._socket is None:
+            return
+        arrived = self._socket.take(TAKEN_AT_ONCE)
+        for datagram in arrived:
+            self._datagram(datagram)
+        if len(arrived) == TAKEN_AT_ONCE:
+            self.ctx.post(Arrived(), coalesce="arrived")
+
+    def _datagram(self, datagram: Datagram) -> None:
+        if datagram.source != self._settings.udp_host:
+            self._reject("stranger", f"from {datagram.source}, but Loxone is {self._settings.udp_host}")
+            return
+        self.datagrams += 1
+        try:
+            lines = lines_of(datagram.payload)
+        except WordsError as error:
+            self._reject(error.kind, str(error))
+            return
+        at_s, relays = self.ctx.clock.monotonic(), dict[str, None]()
+        for line in lines:
+            try:
+                kind, room, value = said_in(line, self._keys)
+            except WordsError as error:
+                self._reject(error.kind, str(error))
+                continue
+            self._keep(kind, room, value, at_s)
+            if kind in ("relay", "auto"):
+                relays[room] = None
+        for room in relays:
+            relay, mode = self._relay(room, at_s), self._mode(room, at_s)
+            if relay is not None and mode is not None:  # half of it would look like a change of mind
+                self._publish(RELAY_STATUS, room, {"relay": relay, "mode": mode}, at_s)
+
+    def _keep(self, kind: Kind, room: str, value: float, at_s: float) -> None:
+        before = self._fresh(kind, room, at_s)
+        self._switched |= kind != "temp" and before is not None and before != value
+        self._values[kind, room] = (value, at_s)
+        self._heard_s, self._news = at_s, True
+        self._first_s = at_s if self._first_s is None else self._first_s
+        self.values += 1
+        if kind == "temp":
+            self._publish(TEMPERATURE, room, {"temperature": value, "unit": "celsius"}, at_s)
+
+    def _fresh(self, kind: Kind, room: str, at_s: float) -> float | None:
+        value, heard_s = self._values.get((kind, room), (0.0, None))
+        if heard_s is None or at_s - heard_s > self._settings.udp_max_age_s:
+            return None
+        return value
+
+    def _relay(self, room: str, at_s: float) -> str | None:
+        return {ON: "on", OFF: "off", None: None}[self._fresh("relay", room, at_s)]
+
+    def _mode(self, room: str, at_s: float) -> str | None:
+        return {ON: "auto", OFF: "manual", None: None}[self._fresh("auto", room, at_s)]
+
+    def _sum_up(self, at_s: float) -> None:
+        """All rooms at once: at a third of the age in which values end, and at once when something switched.
+
+        The first waits until every room was heard, one such third at most: values come one by one.
+        """
+        if not self._news:
+            return
+        since_s = self._summed_s if self._summed_s is not None else self._first_s
+        due = since_s is None or at_s - since_s >= self._settings.udp_max_age_s / 3
+        if self._summed_s is None:
+            due |= all(self._fresh(k, r, at_s) is not None for r in self._rooms for k in SAID_KINDS)
+        elif self._switched:
+            due = True
+        if not due:
+            return
+        self._news = self._switched = False
+        self._summed_s = at_s
+        values = {k: {r: v for r in self._rooms if (v := self._fresh(k, r, at_s)) is not None} for k in _NUMBERS}
+        body = {
+            "relay": {room: self._relay(room, at_s) for room in self._rooms},  # null: not known any more
+            "mode": {room: self._mode(room, at_s) for room in self._rooms},
+            "temperature": values["temp"],
+            "target_temp": values["target"],
+        }
+        self._publish(SUMMARY, "", body, at_s)
+
+    def _publish(self, topic: str, room: str, body: object, at_s: float) -> None:
+        payload = json.dumps(body, separators=(",", ":")).encode()
+        self.ctx.publish(Incoming(topic=topic.format(room=room), payload=payload, retained=False, received_s=at_s))
+
+    # --- what people are told -----------------------------------------------------------------------------------------
+    def _judge(self, at_s: float) -> None:
+        """Up while Loxone is heard; nothing is said before that could have been."""
+        limit_s = self._settings.udp_max_age_s
+        if self._socket is not None and self._heard_s is not None and at_s - self._heard_s <= limit_s:
+            self._say(True, "")
+        elif self._trouble:
+            self._say(False, self._trouble)
+        elif self._heard_s is not None:
+            self._say(False, f"nothing heard from {self._settings.udp_host} for {at_s - self._heard_s:.0f} s")
+        elif at_s - self._started_s > limit_s:
+            self._say(False, f"nothing heard from {self._settings.udp_host} yet")
+
+    def _say(self, up: bool, reason: str) -> None:
+        if up is self._up:
+            return
+        self._up = up
+        text = f"{WIRE}: {reason}" if reason else WIRE
+        self.ctx.publish(LinkState(up=up, reason=text))
+        self._alarm("link:loxone_udp", active=not up, text=text)
+
+    def _reject(self, kind: str, what: str) -> None:
+        self._rejected.counts[kind] += 1
+        self._rejected.last = f"{kind}: {what}"
+        if kind not in self._rejected.last_s:
+            self._alarm(f"loxone_udp:{kind}", active=True, text=f"{WIRE} is not believed: {what}")
+        self._rejected.last_s[kind] = self.ctx.clock.monotonic()
+
+    def _alarm(self, name: str, *, active: bool, text: str = "") -> None:
+        self.ctx.publish(Alarm(at=self.ctx.clock.now(), name=name, active=active, text=text if active else ""))
+
+    def snapshot(self) -> dict[str, object]:
+        at_s, heard_s, socket = self.ctx.clock.monotonic(), self._heard_s, self._socket
+        return {
+            "wire": WIRE,
+            "up": self._up,
+            "peer": f"{self._settings.udp_host}:{self._settings.udp_port}",
+            "heard_s_ago": None if heard_s is None else round(at_s - heard_s, 1),
+            "trouble": self._trouble,
+            "sent": self.sent,
+            "expired": self.expired,
+            "waiting": sorted(self._outbox),
+            "datagrams": self.datagrams,
+            "values": self.values,
+            "dropped": self._dropped + (0 if socket is None else socket.dropped),
+            "rejected": dict(self._rejected.counts),
+            "last_rejected": self._rejected.last,
+        }
+
+
+_NUMBERS: tuple[Kind, ...] = ("temp", "target")
+
+
+def _opener(loxone: Loxone) -> OpenSocket:
+    host = loxone.udp_host
+    if host is None:
+        raise ConfigError("loxone.udp_host is missing", hint="write the Miniserver's address, such as '192.168.1.77'")
+    listen, peer = (loxone.udp_listen_address, loxone.udp_listen_port), (host, loxone.udp_port)
+    return lambda wake, owned: UdpSocket(listen, peer, wake=wake, owned=owned)
