@@ -1,0 +1,68 @@
+"""The MQTT link against a real broker: what goes out, what comes in, and what an outage does to both."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+
+from actors.messages import Alarm, Incoming, LinkState
+from models.types.mqtt import Mqtt
+from tests.actors.links.broker import Broker, broker, until
+from tests.actors.links.wire import Link, Peer, threads_of_the_wire
+
+__all__ = ["broker"]
+SET = "loxone/heating/hall/set"
+
+
+def test_a_command_goes_out_and_telemetry_comes_in(broker: Broker) -> None:
+    with Peer(broker.url, SET) as loxone, Link(Mqtt(url=broker.url)) as link:
+        link.wait_up()
+        link.send(SET, '{"state":"on"}')
+        until(lambda: loxone.payloads(SET), "the command arrives")
+        loxone.say("loxone/heating/hall/status", b'{"relay":"on","mode":"manual"}')
+        until(lambda: link.of(Incoming), "the status arrives")
+        status = link.of(Incoming)[0]
+        assert (status.topic, status.retained) == ("loxone/heating/hall/status", False)
+        assert json.loads(status.payload) == {"relay": "on", "mode": "manual"}
+        assert loxone.payloads(SET) == [b'{"state":"on"}']
+        until(lambda: link.snapshot["acked"] == 1, "the broker's receipt")
+        assert link.of(LinkState) == [LinkState(up=True)]
+
+
+def test_after_a_restart_of_the_broker_only_what_is_still_wished_goes_out(broker: Broker) -> None:
+    with Link(Mqtt(url=broker.url)) as link:
+        link.wait_up()
+        broker.kill()
+        link.wait_down()
+        link.send(SET, "old", ttl_s=0.3)
+        link.send("loxone/heating/bath/set", "first")
+        link.send("loxone/heating/bath/set", "second")
+        until(lambda: link.snapshot["expired"] == 1, "the old one is over")
+        broker.start()
+        with Peer(broker.url, "loxone/heating/+/set") as loxone:
+            link.wait_up()
+            until(lambda: loxone.heard or link.snapshot["unheard"], "what is wished goes out")
+            assert [m.payload for m in loxone.heard] in ([b"second"], [])  # nobody may have listened yet
+        figures = link.snapshot
+        assert (figures["sent"], figures["expired"], figures["replaced"]) == (1, 1, 1)
+        assert link.of(LinkState)[0].up
+        assert link.of(LinkState)[-1].up
+        assert {(a.name, a.active) for a in link.of(Alarm)} == {("mqtt", True), ("mqtt", False)}
+
+
+def test_the_end_sends_what_waits_and_says_goodbye(broker: Broker) -> None:
+    with Peer(broker.url, "pems/status", "loxone/#") as ear:
+        with Link(Mqtt(url=broker.url)) as link:
+            link.wait_up()
+            broker.freeze()
+            for i in range(20):
+                link.send(SET, f"{i}", slot=f"{i}")
+            until(lambda: len(link.snapshot["waiting"]) == 5, "fifteen are on the way, five wait")
+            threading.Timer(0.2, broker.thaw).start()
+            begun = time.monotonic()
+        assert time.monotonic() - begun < 2.0
+        until(lambda: len(ear.payloads("pems/status")) >= 2, "birth and farewell")
+        assert ear.payloads("pems/status") == [b'{"online": true}', b'{"online": false}']
+        assert ear.payloads(SET) == [f"{i}".encode() for i in range(20)]
+    until(lambda: threads_of_the_wire() == 0, "no thread is left")
