@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from actors.links.loxone_values import RoomValues
 from actors.links.loxone_words import WordsError, lines_of, said_in, told
+from actors.links.outbox import Outbox
 from actors.links.udp_socket import Datagram, DatagramSocket, UdpSocket
 from actors.messages import Alarm, Incoming, LinkState, Outgoing, Tick
 from actors.runtime import Behaviour
@@ -20,7 +22,6 @@ from models.types.loxone import (
     HEARTBEAT,
     RELAY_SET,
     RELAY_STATUS,
-    SAID_KINDS,
     SETPOINT_SET,
     SUMMARY,
     TEMPERATURE,
@@ -35,7 +36,6 @@ BEATS = 1_000_000  # the heartbeat's number begins anew here
 TAKEN_AT_ONCE = 256  # datagrams, before whoever else waits has a turn
 REOPEN_S = 5.0
 QUIET_S = 600.0  # a kind of rejection is over when it did not happen for so long
-ON, OFF = 1.0, 0.0
 
 OpenSocket = Callable[[Callable[[], object], Callable[[], bool]], DatagramSocket]
 
@@ -88,19 +88,15 @@ class LoxoneUdp(Behaviour):
         for room in self._rooms:
             self._commands[RELAY_SET.format(room=room)] = ("relay", room)
             self._commands[SETPOINT_SET.format(room=room)] = ("setpoint", room)
-        self._outbox: dict[str, tuple[bytes, float]] = {}  # slot -> datagram, end of its time
-        self._values: dict[tuple[Kind, str], tuple[float, float]] = {}  # -> value, when it was heard
+        self._outbox = Outbox()
+        self._values = RoomValues(self._rooms, loxone.udp_max_age_s)
         self._socket: DatagramSocket | None = None
         self._tried_s: float | None = None
         self._trouble = ""
-        self._heard_s: float | None = None
-        self._first_s: float | None = None
-        self._summed_s: float | None = None
-        self._news = self._switched = False
         self._up: bool | None = None
         self._rejected = _Rejected()
         self._dropped = 0  # by sockets that are closed
-        self.sent = self.expired = self.datagrams = self.values = 0
+        self.sent = self.datagrams = 0
 
     def on_start(self) -> None:
         # Never the number a former life ended with, without remembering it: Loxone must see a change.
@@ -135,7 +131,7 @@ class LoxoneUdp(Behaviour):
         self._hear()
         self._flush()
         self._judge(at_s)
-        self._sum_up(at_s)
+        self._publish(SUMMARY, self._values.summary(at_s), at_s)
         for kind in [k for k, last_s in self._rejected.last_s.items() if at_s - last_s > QUIET_S]:
             del self._rejected.last_s[kind]
             self._alarm(f"loxone_udp:{kind}", active=False)
@@ -162,8 +158,7 @@ class LoxoneUdp(Behaviour):
         except WordsError as error:
             self._reject(error.kind, f"{shown(message.topic)}: {error}")
             return
-        self._outbox.pop(message.slot, None)  # the latest wish stands last, behind the heartbeat it may need
-        self._outbox[message.slot] = (text.encode("ascii"), message.expires_s)
+        self._outbox.put(replace(message, payload=text.encode("ascii")))
         self._flush()
 
     def _text(self, message: Outgoing) -> str:
@@ -177,14 +172,13 @@ class LoxoneUdp(Behaviour):
 
     def _flush(self) -> None:
         """One datagram for each command: the Miniserver looks for one text in each."""
-        at_s, taken = self.ctx.clock.monotonic(), True
-        for slot, (datagram, expires_s) in list(self._outbox.items()):
-            if at_s >= expires_s:
-                self.expired += 1
-                del self._outbox[slot]
-            elif taken := taken and self._hand_over(datagram):  # in order: after a refusal all wait
-                self.sent += 1
-                del self._outbox[slot]
+        at_s = self.ctx.clock.monotonic()
+        self._outbox.expire(at_s)
+        while (message := self._outbox.take(at_s)) is not None:
+            if not self._hand_over(message.payload):
+                self._outbox.give_back([message])
+                return
+            self.sent += 1
 
     def _hand_over(self, datagram: bytes) -> bool:
         if self._socket is None:
@@ -224,86 +218,41 @@ class LoxoneUdp(Behaviour):
             except WordsError as error:
                 self._reject(error.kind, str(error))
                 continue
-            self._keep(kind, room, value, at_s)
-            if kind in ("relay", "auto"):
+            self._values.keep(kind, room, value, at_s)
+            if kind == "temp":
+                self._publish(TEMPERATURE, {"temperature": value, "unit": "celsius"}, at_s, room)
+            elif kind != "target":
                 relays[room] = None
         for room in relays:
-            relay, mode = self._relay(room, at_s), self._mode(room, at_s)
-            if relay is not None and mode is not None:  # half of it would look like a change of mind
-                self._publish(RELAY_STATUS, room, {"relay": relay, "mode": mode}, at_s)
+            self._publish(RELAY_STATUS, self._values.status(room, at_s), at_s, room)
 
-    def _keep(self, kind: Kind, room: str, value: float, at_s: float) -> None:
-        before = self._fresh(kind, room, at_s)
-        self._switched |= kind != "temp" and before is not None and before != value
-        self._values[kind, room] = (value, at_s)
-        self._heard_s, self._news = at_s, True
-        self._first_s = at_s if self._first_s is None else self._first_s
-        self.values += 1
-        if kind == "temp":
-            self._publish(TEMPERATURE, room, {"temperature": value, "unit": "celsius"}, at_s)
-
-    def _fresh(self, kind: Kind, room: str, at_s: float) -> float | None:
-        value, heard_s = self._values.get((kind, room), (0.0, None))
-        if heard_s is None or at_s - heard_s > self._settings.udp_max_age_s:
-            return None
-        return value
-
-    def _relay(self, room: str, at_s: float) -> str | None:
-        return {ON: "on", OFF: "off", None: None}[self._fresh("relay", room, at_s)]
-
-    def _mode(self, room: str, at_s: float) -> str | None:
-        return {ON: "auto", OFF: "manual", None: None}[self._fresh("auto", room, at_s)]
-
-    def _sum_up(self, at_s: float) -> None:
-        """All rooms at once: at a third of the age in which values end, and at once when something switched.
-
-        The first waits until every room was heard, one such third at most: values come one by one.
-        """
-        if not self._news:
+    def _publish(self, topic: str, body: dict[str, object] | None, at_s: float, room: str = "") -> None:
+        if body is None:
             return
-        since_s = self._summed_s if self._summed_s is not None else self._first_s
-        due = since_s is None or at_s - since_s >= self._settings.udp_max_age_s / 3
-        if self._summed_s is None:
-            due |= all(self._fresh(k, r, at_s) is not None for r in self._rooms for k in SAID_KINDS)
-        elif self._switched:
-            due = True
-        if not due:
-            return
-        self._news = self._switched = False
-        self._summed_s = at_s
-        values = {k: {r: v for r in self._rooms if (v := self._fresh(k, r, at_s)) is not None} for k in _NUMBERS}
-        body = {
-            "relay": {room: self._relay(room, at_s) for room in self._rooms},  # null: not known any more
-            "mode": {room: self._mode(room, at_s) for room in self._rooms},
-            "temperature": values["temp"],
-            "target_temp": values["target"],
-        }
-        self._publish(SUMMARY, "", body, at_s)
-
-    def _publish(self, topic: str, room: str, body: object, at_s: float) -> None:
         payload = json.dumps(body, separators=(",", ":")).encode()
         self.ctx.publish(Incoming(topic=topic.format(room=room), payload=payload, retained=False, received_s=at_s))
 
     # --- what people are told -----------------------------------------------------------------------------------------
     def _judge(self, at_s: float) -> None:
         """Up while Loxone is heard; nothing is said before that could have been."""
-        limit_s = self._settings.udp_max_age_s
-        if self._socket is not None and self._heard_s is not None and at_s - self._heard_s <= limit_s:
+        heard_s = self._values.heard_s
+        if self._socket is not None and not self._values.silent(at_s):
             self._say(True, "")
         elif self._trouble:
             self._say(False, self._trouble)
-        elif self._heard_s is not None:
-            self._say(False, f"nothing heard from {self._settings.udp_host} for {at_s - self._heard_s:.0f} s")
-        elif at_s - self._started_s > limit_s:
+        elif heard_s is not None:
+            self._say(False, f"nothing heard from {self._settings.udp_host} for {at_s - heard_s:.0f} s")
+        elif at_s - self._started_s > self._settings.udp_max_age_s:
             self._say(False, f"nothing heard from {self._settings.udp_host} yet")
 
     def _say(self, up: bool, reason: str) -> None:
         if up is self._up:
             return
-        self._up = up
+        was_down, self._up = self._up is False, up
         text = f"{WIRE}: {reason}" if reason else WIRE
         self.ctx.publish(LinkState(up=up, reason=text))
-        self._alarm("link:loxone_udp", active=not up, text=text)
+        if was_down or not up:
+            self._alarm("link:loxone_udp", active=not up, text=text)
 
     def _reject(self, kind: str, what: str) -> None:
         self._rejected.counts[kind] += 1
@@ -316,7 +265,7 @@ class LoxoneUdp(Behaviour):
         self.ctx.publish(Alarm(at=self.ctx.clock.now(), name=name, active=active, text=text if active else ""))
 
     def snapshot(self) -> dict[str, object]:
-        at_s, heard_s, socket = self.ctx.clock.monotonic(), self._heard_s, self._socket
+        at_s, heard_s, socket = self.ctx.clock.monotonic(), self._values.heard_s, self._socket
         return {
             "wire": WIRE,
             "up": self._up,
@@ -324,17 +273,14 @@ class LoxoneUdp(Behaviour):
             "heard_s_ago": None if heard_s is None else round(at_s - heard_s, 1),
             "trouble": self._trouble,
             "sent": self.sent,
-            "expired": self.expired,
-            "waiting": sorted(self._outbox),
+            "expired": self._outbox.expired,
+            "waiting": sorted(self._outbox.waiting),
             "datagrams": self.datagrams,
-            "values": self.values,
+            "values": self._values.count,
             "dropped": self._dropped + (0 if socket is None else socket.dropped),
             "rejected": dict(self._rejected.counts),
             "last_rejected": self._rejected.last,
         }
-
-
-_NUMBERS: tuple[Kind, ...] = ("temp", "target")
 
 
 def _opener(loxone: Loxone) -> OpenSocket:

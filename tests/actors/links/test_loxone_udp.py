@@ -226,7 +226,19 @@ def test_the_first_summary_waits_for_every_room_but_not_for_ever() -> None:
     assert half.bodies("loxone/status")[0]["relay"] == {"hall": "on", "bath": None}
 
 
-def test_the_summary_comes_at_a_third_of_the_age_and_at_once_when_something_switched() -> None:
+def test_what_switches_together_is_summed_up_together() -> None:
+    link = Link()
+    link.arrive(*(f"{name};{int(name.startswith(('temp', 'target')))}" for name in KEYS.said))
+    link.run(1.5)
+    assert len(link.bodies("loxone/status")) == 1
+    link.arrive("auto_hall;1")
+    link.run(0.7)  # the actor looks at 2 s: the other room is on its way
+    link.arrive("auto_bath;1")
+    link.run(1.5)
+    assert [body["mode"] for body in link.bodies("loxone/status")[1:]] == [{"hall": "auto", "bath": "auto"}]
+
+
+def test_the_summary_comes_at_a_third_of_the_age_and_soon_after_something_switched() -> None:
     link = Link()
     for second in range(31):
         link.arrive(f"temp_hall;{20 + second / 100}", "relay_hall;0")
@@ -255,10 +267,10 @@ def test_a_silent_loxone_gives_no_summary_and_takes_the_wire_down_with_its_name(
     link.run(60)
     assert len(link.bodies("loxone/status")) == 1
     assert link.links() == [(True, "loxone udp"), (False, f"loxone udp: nothing heard from {HOST} for 16 s")]
-    assert link.alarms("link:loxone_udp") == [False, True]
+    assert link.alarms("link:loxone_udp") == [True]
     link.arrive("temp_hall;20.6")
     link.run(1)
-    assert link.links()[-1] == (True, "loxone udp") and link.alarms("link:loxone_udp")[-1] is False
+    assert link.links()[-1] == (True, "loxone udp") and link.alarms("link:loxone_udp") == [True, False]
 
 
 def test_a_loxone_that_was_never_heard_is_said_once_after_its_age() -> None:
