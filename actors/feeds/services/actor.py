@@ -22,7 +22,7 @@ from actors.runtime import Behaviour, Started, WorkerCall, WorkerDone, WorkerFai
 from models.types.services import PriceService, PvService, WeatherService
 
 DEADLINE_S = 120.0  # the worker itself stops trying after 60 s
-_LOST_S = 60.0  # past its deadline, a question without an answer is asked again
+_LOST_S = 60.0  # past its deadline, a question without an answer is lost
 
 T_co = TypeVar("T_co", bound=Issued, covariant=True)
 
@@ -90,6 +90,8 @@ class ServiceFeed(Behaviour, Generic[T]):
 
     def handle(self, message: object) -> None:
         match message:
+            case Tick() if self._waiting_for is not None:
+                self._settle(f"{self._port} does not answer")
             case Tick():
                 self._ask()
             case Started():  # whoever began later has not heard it yet

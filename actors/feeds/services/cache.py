@@ -7,6 +7,7 @@ import json
 import os
 import re
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -65,7 +66,8 @@ class DiskCache:
             part.replace(path)
             self._make_room()
         except OSError as error:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink()
             raise StoreError(
                 f"{path}: cannot be written ({error.strerror or error})", hint="check space and rights of the folder"
             ) from None
@@ -79,10 +81,8 @@ class DiskCache:
             return None
         stamped = _unpacked(raw, packed=path.suffix == ".gz")
         if stamped is None:
-            try:
+            with suppress(OSError):  # a read-only disk: it is passed over each time
                 path.replace(path.with_name(path.name + ASIDE))
-            except OSError:
-                pass  # a read-only disk: it is passed over each time
         return stamped
 
     def names(self) -> list[str]:

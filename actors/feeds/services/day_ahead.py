@@ -128,7 +128,7 @@ class DayAhead:
             try:
                 self._cache.write(_name(day), Stamped(best.fetched, _plain(best)))
             except StoreError as error:
-                failed.append(str(error))
+                troubles.append(str(error))
         if best is None or not best.whole:
             troubles += failed
         elif failed and self._sources[0].name != best.source:

@@ -110,7 +110,10 @@ class Http:
         LinkError
             It could not be reached, was too slow, or said too much.
         """
-        asked = httpx.URL(url, params={**dict(httpx.URL(url).params), **(params or {})})
+        try:
+            asked = httpx.URL(url, params={**dict(httpx.URL(url).params), **(params or {})})
+        except httpx.InvalidURL as error:
+            raise ConfigError(self.safe(f"{source}: url {url!r} is none ({error})"), hint="check its setting") from None
         quiet_s = self._quiet_until_s.get(asked.host, 0.0) - self._monotonic()
         if quiet_s > 0:
             raise Refused(
@@ -163,7 +166,7 @@ class Http:
                     if response.status_code == 200:
                         return body
                     raise self._refusal(url, response, body, source)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, ValueError) as error:  # a ValueError: a token that no header can carry
             kind = type(error).__name__
             raise LinkError(
                 self.safe(f"{source}: {url.host} cannot be reached ({kind}: {error})"),

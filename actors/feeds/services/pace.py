@@ -90,7 +90,9 @@ class PricePace:
         if known == slots:
             return None
         tomorrow = local.date() + timedelta(days=1)
-        return f"{known} of {slots} quarter hours of {tomorrow} known at {local:%H:%M}, all were due at {self.due:%H:%M}"
+        return (
+            f"{known} of {slots} quarter hours of {tomorrow} known at {local:%H:%M}, all were due at {self.due:%H:%M}"
+        )
 
     def _whole(self, now: datetime, last: Issued | None) -> bool:
         if last is None:

@@ -42,7 +42,9 @@ def test_what_lasts_is_told_after_three_tries(service: Service, http: Http) -> N
     assert caught.value.status == 500 and len(service.asked) == 3
 
 
-@pytest.mark.parametrize(("status", "says"), [(401, "check the token"), (404, "nothing is published"), (400, "settings")])
+@pytest.mark.parametrize(
+    ("status", "says"), [(401, "check the token"), (404, "nothing is published"), (400, "settings")]
+)
 def test_what_will_not_pass_is_asked_only_once(service: Service, http: Http, status: int, says: str) -> None:
     service.say(Reply(b"why", status))
     with pytest.raises(Refused, match=says) as caught:
