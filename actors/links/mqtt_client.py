@@ -12,6 +12,7 @@ from typing import Protocol
 import structlog
 from pydantic import SecretStr
 
+from actors.links import mqtt_words as words
 from actors.links.inbox import Inbox
 from actors.links.mqtt_connection import NO_LISTENER, REFUSED, TICK_S, Connection, Hooks, Note, Session
 from actors.links.mqtt_words import Ended
@@ -26,6 +27,7 @@ HEALTHY_S = 2.0  # a connection that stood this long makes the next try a first 
 TAKEN_S = (5.0, 60.0)  # pauses while another client uses our id: two that throw each other out help nobody
 REFUSED_S = (1.0, 5.0)
 GHOSTS = 20
+CLOSED_WITHIN_S, CLOSED_OFTEN = 10.0, 4  # closed so soon after it stood, so often in a row: somebody takes our place
 CALM_S = 60.0  # the take-over alarm ends after this long without one
 
 log = structlog.get_logger(__name__)
@@ -136,6 +138,7 @@ class MqttClient:
         self._forbidden: dict[str, int] = {}
         self._taken_at: float | None = None
         self._ghosts = 0  # own tries that got no answer: a broker that thaws may serve them late, and throw us out
+        self._closed = 0  # connections in a row that the broker closed soon after they stood
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
 
     # --- from any thread ------------------------------------------------------------------------------------------
@@ -233,9 +236,9 @@ class MqttClient:
             self._give_back(connection)
             if stop.is_set() or ended.kind == "stopped":
                 break
-            ended = self._own_ghost(ended)
-            self._note(ended)
             up_s = loop.time() - self._up_at if ended.was_up else 0.0
+            ended = self._judge(ended, up_s)
+            self._note(ended)
             await self._pause(stop, self._retry.after(ended, up_s))
         self._loop = None
 
@@ -345,14 +348,21 @@ class MqttClient:
         self._say(False, ended.text)
         self._alarm("mqtt", ended.text)
 
-    def _own_ghost(self, ended: Ended) -> Ended:
-        """Who takes our place after a broker froze is most likely an own try of that time: no reason to keep away."""
-        if ended.kind == "silent" or (ended.kind == "unreachable" and ended.unanswered):
+    def _judge(self, ended: Ended, up_s: float) -> Ended:
+        """Who takes our place: some brokers say so, others only close, again and again, and let us in at once.
+
+        After a broker froze it is most likely an own try of that time, served late: no reason to keep away.
+        """
+        if ended.unanswered or ended.kind == "silent":
             self._ghosts = min(self._ghosts + 1, GHOSTS)
-        elif ended.kind == "taken" and self._ghosts > 0:
+        closed = ended.kind == "lost" and ended.was_up and up_s < CLOSED_WITHIN_S
+        self._closed = self._closed + 1 if closed else 0
+        if ended.kind != "taken" and self._closed < CLOSED_OFTEN:
+            return ended
+        if self._ghosts > 0:
             self._ghosts -= 1
             return replace(ended, kind="lost")
-        return ended
+        return ended if ended.kind == "taken" else words.closed_often(self.settings, self._closed)
 
     def _say(self, up: bool, reason: str) -> None:
         if (up, reason) != self._said:

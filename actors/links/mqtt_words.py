@@ -80,6 +80,9 @@ def failed(error: BaseException, settings: Mqtt) -> Ended:
             return no_answer(settings)
         case ConfigError():
             return Ended("tls", str(error))
+        case OSError() if broker.tls:
+            text = error.strerror or str(error) or type(error).__name__
+            return Ended("unreachable", f"{broker} ended the TLS handshake: {text}; is it its plain port? mqtt.url")
         case OSError():
             text = error.strerror or str(error) or type(error).__name__
             return Ended("unreachable", f"{broker} cannot be reached: {text}; mqtt.url")
@@ -112,6 +115,17 @@ def goodbye(reason: int | None, settings: Mqtt, *, was_up: bool) -> Ended:
     if reason is None:
         return Ended("lost", f"{broker} is gone: the connection broke", was_up) if was_up else closed_at_once(settings)
     return Ended("lost", f"{broker} ended the connection: {_GOODBYES.get(reason, f'reason {reason:#04x}')}", was_up)
+
+
+def closed_often(settings: Mqtt, times: int) -> Ended:
+    """It lets us in and closes, again and again: mosquitto before 2.0.12 does not say why."""
+    who = settings.client_id
+    return Ended(
+        "taken",
+        f"{settings.broker} closed our connection {times} times in a row: another client seems to use our id {who!r}; "
+        "give each its own: mqtt.name",
+        True,
+    )
 
 
 def silent(settings: Mqtt, what: str) -> Ended:
