@@ -129,6 +129,9 @@ class User(Settings):
     """[user]: overrides by people."""
 
     override_s: float = Field(7200.0, ge=60, le=604800, description="an override lasts this long if nobody says")
+    third_hand_s: float = Field(
+        7200.0, ge=0, le=604800, description="what somebody else sets at a device stands so long; 0: it is taken back"
+    )
     override_max_s: float = Field(604800.0, ge=60, le=604800, description="and never longer than this")
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from actors.devices.base import DeviceTiming
-from actors.devices.inverter import InverterExtras, WearLog
+from actors.devices.inverter_job import InverterExtras, WearLog
 from actors.devices.registry import DEVICES, all_points
 from actors.feeds.actor import Feed
 from actors.gate.actor import Gate, GateSettings
@@ -106,6 +106,7 @@ def _devices(config: HouseFile, parts: Parts) -> SupervisorSpec:
         heartbeat_s=timing.heartbeat_s,
         command_ttl_s=timing.command_ttl_s,
         effect_s=timing.effect_s,
+        third_hand_s=config.user.third_hand_s,
     )
     extras = InverterExtras(
         wear=parts.wear, budget=config.safety.writes_per_day, slot_budget=config.safety.slot_writes_per_day

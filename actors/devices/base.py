@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from actors.devices.third_hand import ThirdHands
 from actors.messages import (
     Alarm,
     ApprovedSetpoint,
@@ -36,6 +37,7 @@ class DeviceTiming:
     heartbeat_s: float
     command_ttl_s: float
     effect_s: float  # until the power flow must show it
+    third_hand_s: float = 7200.0  # what somebody else set stands so long; 0: it is taken back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +77,7 @@ class DeviceActor(Behaviour):
         self._releasing = False
         self._asked_release: ReplyToken | None = None
         self._alarms: set[str] = set()
+        self._hands: ThirdHands | None = None
         self._forfeited: dict[str, str] = {}  # point -> request that failed three read-backs
 
     # --- what subclasses say ------------------------------------------------------------------------------------
@@ -88,6 +91,15 @@ class DeviceActor(Behaviour):
     def leased(self, point: PointSpec) -> bool:
         """True if the point's value falls back without refresh; what is stored in the device does not."""
         return True
+
+    @property
+    def hands(self) -> ThirdHands:
+        """Somebody else's hands at this device."""
+        if self._hands is None:
+            self._hands = ThirdHands(
+                self.ctx, self.timing.third_hand_s, alarm=self.alarm, alarm_over=self.alarm_over
+            )
+        return self._hands
 
     # --- messages -------------------------------------------------------------------------------------------------
     def on_start(self) -> None:
@@ -104,6 +116,7 @@ class DeviceActor(Behaviour):
             case Permit():
                 self._permit = message
             case Tick(name="act"):
+                self.hands.look()
                 self.act()
                 self._say_released()
             case LinkState(up=up):

@@ -53,6 +53,12 @@ class Registers:
     running: int | None = None  # what it runs on now: 0 load, 1 battery, 2 grid first; None: not reported
 
 
+def stored(registers: Registers, *, export: bool) -> object:
+    """What is stored for the feed-in limit, or for the mode."""
+    limit = (registers.export_limited, registers.export_percent)
+    return limit if export else replace(registers, export_limited=False, export_percent=0.0, running=None)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Write:
     """One command to the gateway that changes one stored register."""

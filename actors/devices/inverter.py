@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from actors.devices.base import LINK, Device, DeviceActor, DeviceTiming
 from actors.devices.growatt import (
@@ -20,9 +18,11 @@ from actors.devices.growatt import (
     mode_writes,
     parse_json,
     parse_telemetry,
+    stored,
     target_of,
     wanted_slot,
 )
+from actors.devices.inverter_job import Flight, InverterExtras, Job, WearLog
 from actors.messages import ApprovedSetpoint, Incoming, Outgoing, Tick, Wear
 from actors.runtime import Lane
 from models.errors import PayloadError, StoreError
@@ -43,45 +43,6 @@ EXPORT_RESERVE = 6  # writes a day kept for the feed-in limit: three spells of n
 AGAIN_FIRST_S, AGAIN_DOUBLINGS = 60.0, 6  # pause before a failed default is tried again: 1 min to about 1 h
 FLOW_TOLERANCE_KW = 0.15
 SOC_JUMP = 0.3  # more than this between two messages is a fault of the sensor, until it repeats itself
-
-
-class WearLog(Protocol):
-    """Where writes of stored registers are counted, across restarts."""
-
-    def record(self, at: datetime, register: str, *, slot: bool, exempt: bool) -> None:
-        """One write."""
-
-    def used(self, now: datetime) -> tuple[int, int]:
-        """Writes in the last 24 h: (stop SOC, rate and flags; slots)."""
-
-
-@dataclass(slots=True)
-class _Job:
-    """One order on its way into the registers."""
-
-    request_id: str
-    value: Value | None
-    level: Level
-    cause: str
-    since_s: float
-    target: Target | None = None
-    begun: bool = False  # at least one register written
-    tries: dict[str, int] = field(default_factory=dict)
-    stage: str = ""  # "", "written", "applied", "effective", "failed"
-    applied_s: float = 0.0
-    failures: int = 0  # rounds of three tries that did not come back
-
-
-@dataclass(slots=True)
-class _Flight:
-    """The one command that is waiting for its answer."""
-
-    correlation: str
-    write: Write
-    point: str
-    job: _Job
-    sent_s: float
-    level: Level
 
 
 def points(house: House) -> tuple[PointSpec, ...]:
@@ -113,15 +74,18 @@ class InverterActor(DeviceActor):
         self._reading: InverterReading | None = None
         self._live_s = -1e9
         self._assumed: list[tuple[Write, float]] = []
-        self._flight: _Flight | None = None
+        self._flight: Flight | None = None
         self._last_write_s = -1e9
         self._sent: dict[str, tuple[Write, float]] = {}  # per register, what was written last and when
-        self._cut: _Flight | None = None  # a trip took its place; its answer is still of interest
+        self._cut: Flight | None = None  # a trip took its place; its answer is still of interest
         self._loose_until_s = -1e9  # a command whose answer nobody waits for may arrive until then
-        self._jobs: dict[str, _Job] = {}
+        self._jobs: dict[str, Job] = {}
         self._number = 0
         self._jumps = 0
         self._said_wear_s = 0.0
+        self._proven: dict[str, object] = {}  # per point, what was stored when it was found applied
+        self._hands_off_s: dict[str, float] = {}  # per point, until the gate has heard of somebody else's hand
+        self._foreign_s: dict[str, float] = {}  # per point, until when settings of others are left alone
 
     def leased(self, point: PointSpec) -> bool:
         return False  # what is stored in the inverter ends with its slot
@@ -166,6 +130,7 @@ class InverterActor(DeviceActor):
                 if message.received_s - answered_s < self.timing.settle_s and assume(registers, write) != registers
             ]
         self.ctx.publish(reading)
+        self._see_hands()
         self.act()
         self._check_effect()
 
@@ -201,6 +166,44 @@ class InverterActor(DeviceActor):
                 self.proof(flight.point, "written", str(job.value), job.request_id, job.since_s)
         self.act()
 
+    def _see_hands(self) -> None:
+        """Registers that made what was told, and that nobody of us has changed since."""
+        at_s, live = self.ctx.clock.monotonic(), self._live
+        ours = self._flight or self._cut or self._assumed or at_s < self._loose_until_s
+        if live is None or ours or at_s - self._last_write_s < self.timing.settle_s:
+            return
+        for name, job in self._jobs.items():
+            stood = job.stage in ("applied", "effective") and name in self._proven
+            if not stood or job.level <= Level.GRID_OPERATOR or at_s < self._hands_off_s.get(name, 0.0):
+                continue
+            found, left_at = stored(live, export=name == EXPORT), self._left_at(name, live)
+            foreign = at_s < self._foreign_s.get(name, 0.0)
+            if not foreign and (found == self._proven[name] or not self._writes(name, job, live)):
+                continue
+            self._proven[name] = found
+            if left_at is not None and not self._is(left_at, job):
+                self._foreign_s.pop(name, None)
+                if self.hands.found(name, left_at):
+                    self._hands_off_s[name] = at_s + self.timing.settle_s  # until the gate has heard of it
+            elif not foreign:  # nothing that shows now: a slot for tonight, say
+                self._foreign_s[name] = at_s + self.hands.stored(name, "settings of the inverter")
+
+    def _is(self, value: Value, job: Job) -> bool:
+        """What runs is what was told."""
+        if not isinstance(value, InverterMode) or job.target is None:
+            return value == job.value
+        assert self._reading is not None
+        if value.composite in (Composite.CHARGE_FROM_GRID, Composite.DISCHARGE_TO_GRID):
+            return target_of(value, self._reading.soc) == job.target
+        return value.composite is job.target.composite
+
+    def _left_at(self, name: str, live: Registers) -> Value | None:
+        """What somebody left a point at; None: nothing that can be named."""
+        if name == MODE:
+            return None if self._reading is None else self._reading.mode
+        contract, rated = self._house.connection.export_contract_kw, self._house.inverter.ac_limit_kw
+        return min(contract, live.export_percent / 100.0 * rated) if live.export_limited else contract
+
     # --- what is written ------------------------------------------------------------------------------------------
     def act(self) -> None:
         at_s = self.ctx.clock.monotonic()
@@ -226,7 +229,7 @@ class InverterActor(DeviceActor):
         if isinstance(value, InverterMode):
             assert self._reading is not None
             target = target_of(value, self._reading.soc)
-        self._jobs[name] = _Job(request_id=request_id, value=value, level=level, cause=cause, since_s=at_s,
+        self._jobs[name] = Job(request_id=request_id, value=value, level=level, cause=cause, since_s=at_s,
                                 target=target)
 
     def _order(self) -> list[str]:
@@ -260,7 +263,7 @@ class InverterActor(DeviceActor):
             view = assume(view, write)
         return view
 
-    def _writes(self, name: str, job: _Job, live: Registers | None = None) -> list[Write]:
+    def _writes(self, name: str, job: Job, live: Registers | None = None) -> list[Write]:
         live = self._view() if live is None else live
         if name == EXPORT:
             assert isinstance(job.value, (int, float))
@@ -277,7 +280,7 @@ class InverterActor(DeviceActor):
             return None
         return clock + timedelta(seconds=order.setpoint.until_s - self.ctx.clock.monotonic())
 
-    def _stands(self, name: str, job: _Job) -> bool:
+    def _stands(self, name: str, job: Job) -> bool:
         """The registers, as read, make what is wanted: nothing is left to write, and its slot is there."""
         assert self._live is not None
         if self._writes(name, job, self._live):
@@ -303,6 +306,9 @@ class InverterActor(DeviceActor):
         if not writes:
             self._verify(name, job)
             return False
+        left_alone_s = max(self._hands_off_s.get(name, 0.0), self._foreign_s.get(name, 0.0))
+        if job.level > Level.USER and at_s < left_alone_s:
+            return False
         write = writes[0]
         if job.stage in ("applied", "effective"):  # renewal, or the device drifted from what was applied
             job.stage, job.since_s, job.tries = "", at_s, {}
@@ -317,7 +323,7 @@ class InverterActor(DeviceActor):
         self._send(name, job, write, at_s)
         return True
 
-    def _unread(self, write: Write, job: _Job) -> bool:
+    def _unread(self, write: Write, job: Job) -> bool:
         """True while this write must wait for telemetry. Trips do not wait.
 
         What was written is not written again before it could come back (it may have arrived, and equal values wear).
@@ -334,7 +340,7 @@ class InverterActor(DeviceActor):
             return True
         return write.makes and any(w.breaks for w in self._writes(MODE, job, self._live))
 
-    def _affordable(self, write: Write, job: _Job) -> bool:
+    def _affordable(self, write: Write, job: Job) -> bool:
         """Budgets of the running day.
 
         The way back to the default has a reserve, a trip may always write, and modes leave enough for the feed-in to
@@ -349,14 +355,14 @@ class InverterActor(DeviceActor):
         reserve = 0 if back else RESERVE if write.register.startswith("export.") else RESERVE + EXPORT_RESERVE
         return used < self._budget - reserve
 
-    def _send(self, name: str, job: _Job, write: Write, at_s: float) -> None:
+    def _send(self, name: str, job: Job, write: Write, at_s: float) -> None:
         self._number += 1
         epoch = self.ctx.epoch
         correlation = f"pems-{epoch.boot}.{epoch.incarnation}-{self._number}"
         body = json.dumps({**write.body, "correlationId": correlation})
         job.tries[write.register] = job.tries.get(write.register, 0) + 1
         job.begun = True
-        self._flight = _Flight(correlation=correlation, write=write, point=name, job=job, sent_s=at_s, level=job.level)
+        self._flight = Flight(correlation=correlation, write=write, point=name, job=job, sent_s=at_s, level=job.level)
         self._last_write_s = at_s
         self._sent[write.register] = (write, at_s)
         self._assumed = [a for a in self._assumed if a[0].register != write.register]
@@ -375,7 +381,7 @@ class InverterActor(DeviceActor):
                    request_id=job.request_id, counted=True)
         self._say_wear()
 
-    def _verify(self, name: str, job: _Job) -> None:
+    def _verify(self, name: str, job: Job) -> None:
         """Applied is said when the registers, as read after the last write, make the mode."""
         if job.stage in ("applied", "effective") or not self._stands(name, job):
             return
@@ -384,10 +390,12 @@ class InverterActor(DeviceActor):
         if self._live_s <= wrote_s or at_s < self._loose_until_s:
             return  # what was written last, by whomever, may not show yet
         job.stage, job.begun, job.tries, job.applied_s = "applied", False, {}, self.ctx.clock.monotonic()
+        assert self._live is not None
+        self._proven[name] = stored(self._live, export=name == EXPORT)
         self.alarm_over(f"unconfirmed:{name}")
         self.proof(name, "applied", str(job.value), job.request_id, job.since_s)
 
-    def _give_up(self, name: str, job: _Job, write: Write) -> None:
+    def _give_up(self, name: str, job: Job, write: Write) -> None:
         if job.stage == "failed":
             pause_s = AGAIN_FIRST_S * 2 ** min(job.failures - 1, AGAIN_DOUBLINGS)
             if self.ctx.clock.monotonic() - self._last_write_s > pause_s:
@@ -401,6 +409,7 @@ class InverterActor(DeviceActor):
         self.proof(name, "failed", str(job.value), job.request_id, job.since_s, reason)
 
     def ordered(self, setpoint: ApprovedSetpoint) -> None:
+        self._hands_off_s.pop(setpoint.point, None)
         job = self._jobs.get(setpoint.point)
         if job is not None and setpoint.level <= Level.SAFETY_TRIP and job.level > Level.SAFETY_TRIP:
             self._jobs.pop(setpoint.point)
@@ -419,7 +428,7 @@ class InverterActor(DeviceActor):
             elif at_s - job.applied_s > self.timing.effect_s:
                 self.alarm(f"ineffective:{name}", f"{name}: {job.value} is in the registers, the power flow differs")
 
-    def _shows(self, name: str, job: _Job) -> bool:
+    def _shows(self, name: str, job: Job) -> bool:
         reading, tolerance = self._reading, FLOW_TOLERANCE_KW
         assert reading is not None
         if reading.grid_kw is None or reading.battery_kw is None or reading.soc is None:
@@ -480,15 +489,6 @@ def make(house: House, timing: DeviceTiming, extras: object) -> DeviceActor:
     """Built by the registry; `extras` carries the wear log and its budgets."""
     assert isinstance(extras, InverterExtras)
     return InverterActor(house, timing, extras.wear, budget=extras.budget, slot_budget=extras.slot_budget)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InverterExtras:
-    """What only the inverter needs."""
-
-    wear: WearLog
-    budget: int = 24
-    slot_budget: int = 48
 
 
 DEVICE = Device(id="inverter", points=points, make=make)

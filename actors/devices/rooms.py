@@ -75,6 +75,7 @@ class _Room:
 
     reading: RoomReading | None = None
     seen_s: float = -1e9
+    sent_s: float = -1e9
     wishes: dict[str, _Wish] = field(default_factory=dict)
     setpoint_sent: bool = True  # a former life may have sent one: it is taken back first
 
@@ -163,6 +164,8 @@ class RoomsActor(DeviceActor):
                 setpoint_c=number(target, name, 0, 40),
             )
             room.seen_s = at_s
+        self._see_hands(at_s)
+        for name, room in self._rooms.items():
             self._verify_room(name, room, at_s)
         self.ctx.publish(
             RoomsReading(
@@ -213,6 +216,8 @@ class RoomsActor(DeviceActor):
             return
         if at_s - wish.sent_s < self.timing.settle_s:
             return
+        if wish.stage in ("applied", "effective") and level > Level.GRID_OPERATOR:
+            return  # it stood, and stands no longer: the next summary tells whose hand that was
         if wish.tries >= TRIES:
             if wish.stage != "failed":
                 wish.stage = "failed"
@@ -222,6 +227,35 @@ class RoomsActor(DeviceActor):
                 wish.tries = 0
             return
         self._send(name, room_name, kind, wish, cause, at_s)
+
+    def _see_hands(self, at_s: float) -> None:
+        """Points that stood as we told them and no longer do.
+
+        Rooms that are all back at their own thermostats at once are a restart of Loxone, or a heartbeat that it
+        missed: they are told again. Everything else is somebody's hand.
+        """
+        settled = [
+            (name, wish, room)
+            for room in self._rooms.values()
+            for name, wish in room.wishes.items()
+            if wish.stage in ("applied", "effective") and wish.level > Level.GRID_OPERATOR
+            and at_s - room.sent_s >= self.timing.settle_s and name in self.points
+        ]
+        held = [(n, w, r) for n, w, r in settled if w.value in (RelayState.ON, RelayState.OFF)]
+        moved = [(n, w, r) for n, w, r in settled if not self._holds(n.split(".")[2], w, r)]
+        restarted = bool(held) and all(r.reading is not None and r.reading.automatic for _, _, r in held)
+        restarted = restarted and not (len(held) == 1 and self.hands.meant(held[0][0]))
+        if restarted:
+            self.alarm("loxone_restart", f"Loxone took {len(held)} rooms back to its own thermostats; told again")
+        elif held:
+            self.alarm_over("loxone_restart")
+        for name, wish, room in moved:
+            own_way = restarted and name.endswith(".relay")
+            if own_way:
+                self.hands.taken_back(name)
+            value = _seen(name, room.reading)
+            if own_way or value is None or not self.hands.found(name, value):
+                wish.stage, wish.tries = "", 0  # told again
 
     def _holds(self, kind: str, wish: _Wish, room: _Room) -> bool:
         """The reading shows what is wished."""
@@ -247,6 +281,7 @@ class RoomsActor(DeviceActor):
         else:
             topic, body = f"loxone/heating/{room_name}/set", {"state": wish.value}
         wish.sent_s, wish.stage = at_s, "written"
+        self._rooms[room_name].sent_s = at_s
         wish.tries += 1
         self.ctx.tell(
             LINK,
@@ -288,6 +323,17 @@ class RoomsActor(DeviceActor):
                 },
             }
         return {"rooms": shown, "rejected": self.rejected, "alarms": sorted(self._alarms)}
+
+
+def _seen(point: str, reading: RoomReading | None) -> Value | None:
+    """What somebody left a point at; None: not known."""
+    if reading is None:
+        return None
+    if point.endswith(".setpoint_c"):
+        return reading.setpoint_c
+    if reading.automatic:
+        return RelayState.AUTO.value
+    return None if reading.relay_on is None else (RelayState.ON if reading.relay_on else RelayState.OFF).value
 
 
 def _table(body: Mapping[str, object], name: str) -> Mapping[str, object]:

@@ -251,7 +251,7 @@ class Gate(Behaviour):
             stale=self._fresh.stale(point.spec.requires, at_s),
             soc=self._soc,
             export_price=self._export_price(),
-            running=running.composite if isinstance(running, InverterMode) else None,
+            running=running if isinstance(running, InverterMode) else None,
             soc_min=0.0 if modes is None else modes.soc_min,
             soc_max=1.0 if modes is None else modes.soc_max,
             writes_left=None if modes is None else point.writes_left,

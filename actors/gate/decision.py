@@ -42,6 +42,7 @@ AUTHORITY: Mapping[str, tuple[Level, ...]] = {
     "core": (Level.EMERGENCY_STOP, Level.GRID_OPERATOR),
     "user": (Level.EMERGENCY_STOP, Level.USER),
     "operator": (Level.GRID_OPERATOR,),
+    "devices": (Level.USER,),  # what a hand at the device itself did: see actors/devices/third_hand.py
     "plan": (Level.LOCAL_RULES, Level.PLAN, Level.FALLBACK),
 }
 
@@ -94,7 +95,7 @@ class Conditions:
     stale: tuple[str, ...] = ()  # required signals that are not fresh
     soc: float | None = None
     export_price: float | None = None  # EUR/kWh of the running slot; None: unknown
-    running: Composite | None = None  # the composite decided last
+    running: InverterMode | None = None  # the mode decided last
     soc_min: float = 0.0
     soc_max: float = 1.0
     soc_hysteresis: float = 0.005
@@ -308,12 +309,13 @@ def mode_hindrance(mode: InverterMode, conditions: Conditions) -> str:
         return f"{mode.composite.value} with an unknown export price"
     if sells and conditions.export_price is not None and conditions.export_price < 0:
         return f"{mode.composite.value} at a negative export price ({conditions.export_price:.3f} EUR/kWh)"
-    if conditions.running is mode.composite:
+    if conditions.running == mode:
         return ""  # what already runs ends by its own stop SOC; leaving it for an instant would only wear registers
-    if conditions.writes_left is not None and conditions.writes_left < WRITES_OF_ONE_RUN:
+    goes_on = conditions.running is not None and conditions.running.composite is mode.composite
+    if not goes_on and conditions.writes_left is not None and conditions.writes_left < WRITES_OF_ONE_RUN:
         return f"write budget: {conditions.writes_left} left today, a run needs {WRITES_OF_ONE_RUN}"
     if soc is None:
-        return "SOC is not known"
+        return "" if goes_on else "SOC is not known"
     if mode.composite is Composite.CHARGE_FROM_GRID and soc >= conditions.soc_max - h:
         return f"battery is full ({soc:.1%})"
     if mode.composite is Composite.DISCHARGE_TO_GRID and soc <= conditions.soc_min + h:

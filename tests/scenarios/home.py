@@ -127,6 +127,8 @@ class Home:
         Latched trips of a former life.
     tick_s : float
         Nothing happens more often; long stories tick slower.
+    third_hand_s : float
+        How long somebody else's hand is respected [s].
     sun, load_kw, soc
         Of the twin's world, and of the battery at the start.
     """
@@ -148,11 +150,16 @@ class Home:
         soc: float = 0.5,
         seed: int = 1,
         replan_s: float = HOUR_S,
+        third_hand_s: float = 7200.0,
     ) -> None:
         file = config or house_file(tick_s=tick_s, fuse_a=fuse_a)
         timing = file.timing.model_copy(update={"replan_s": replan_s})
         self.config = file.model_copy(
-            update={"timing": timing, "planner": file.planner.model_copy(update={"horizon_h": 24.0})}
+            update={
+                "timing": timing,
+                "planner": file.planner.model_copy(update={"horizon_h": 24.0}),
+                "user": file.user.model_copy(update={"third_hand_s": third_hand_s}),
+            }
         )
         self.house = self.config.house
         self.points = {p.name: p for p in all_points(self.house)}

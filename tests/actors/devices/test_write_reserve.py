@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from actors.devices.base import DeviceTiming
 from actors.devices.growatt import Write
-from actors.devices.inverter import EXPORT, MODE, InverterActor, _Job
+from actors.devices.inverter import EXPORT, MODE, InverterActor
+from actors.devices.inverter_job import Job
 from actors.memory import MemoryWear
 from actors.runtime import ChildSpec, ManualClock, StepRuntime, SupervisorSpec
 from config.load import DEMO, load
@@ -31,8 +32,8 @@ def test_modes_leave_enough_of_the_write_budget_to_switch_the_feed_in_off() -> N
     runtime.start()
     for minute in range(17):  # a day full of mode changes
         wear.record(NOW - timedelta(minutes=minute), "gridfirst.soc", slot=False, exempt=False)
-    mode = _Job(request_id="m", value=None, level=Level.PLAN, cause="c", since_s=0.0)
-    export = _Job(request_id="e", value=0.0, level=Level.LOCAL_RULES, cause="c", since_s=0.0)
+    mode = Job(request_id="m", value=None, level=Level.PLAN, cause="c", since_s=0.0)
+    export = Job(request_id="e", value=0.0, level=Level.LOCAL_RULES, cause="c", since_s=0.0)
     soc = Write(register="batteryfirst.soc", command="batteryfirst/set/stopsoc", body={"value": 50})
     off = Write(register="export.value", command="modbus/set", body={"value": 0})
     assert not made[0]._affordable(soc, mode), MODE

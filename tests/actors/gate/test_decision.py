@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -246,14 +247,16 @@ def test_a_requests_note_is_the_reason() -> None:
         (CHARGE, {}, ""),
         (CHARGE, {"soc": 0.995}, "battery is full (99.5%)"),
         (CHARGE, {"soc": 0.994}, ""),
-        (CHARGE, {"soc": 1.0, "running": Composite.CHARGE_FROM_GRID, "writes_left": 0}, ""),
+        (CHARGE, {"soc": 1.0, "running": CHARGE, "writes_left": 0}, ""),
+        (CHARGE, {"soc": 1.0, "running": replace(CHARGE, rate=0.5)}, "battery is full (100.0%)"),
+        (CHARGE, {"soc": 0.6, "running": replace(CHARGE, rate=0.5), "writes_left": 0}, ""),
         (CHARGE, {"soc": None}, "SOC is not known"),
         (CHARGE, {"writes_left": 4}, "write budget: 4 left today, a run needs 5"),
         (CHARGE, {"writes_left": 5}, ""),
         (SELL, {"soc": 0.205}, "battery is empty (20.5%)"),
         (SELL, {"soc": 0.206}, ""),
         (SELL, {"export_price": None}, "discharge_to_grid with an unknown export price"),
-        (SELL, {"export_price": -0.001, "running": Composite.DISCHARGE_TO_GRID},
+        (SELL, {"export_price": -0.001, "running": SELL},
          "discharge_to_grid at a negative export price (-0.001 EUR/kWh)"),
         (InverterMode(composite=Composite.SELL_PRODUCTION), {"export_price": 0.0}, ""),
         (HOLD, {"soc": 0.1}, ""),
