@@ -60,15 +60,26 @@ def said_in(line: str, keys: UdpKeys) -> tuple[Kind, str, float]:
     name, text = parts
     if name not in keys.said:
         raise WordsError("unknown_name", f"name {shown(name)} is none of this house")
-    if not _NUMBER.fullmatch(text):
-        raise WordsError("not_a_number", f"{name}: {shown(text)} is not a number")
+    value = number_in(name, text)
     kind, room = keys.said[name]
-    value = float(text)
     if kind in ("relay", "auto") and value not in (0.0, 1.0):
         raise WordsError("out_of_range", f"{name}: {text} is neither 0 nor 1")
     if kind == "target" and not TARGET_C[0] <= value <= TARGET_C[1]:
         raise WordsError("out_of_range", f"{name}: {text}, limits {TARGET_C[0]:g} .. {TARGET_C[1]:g} degC")
     return kind, room, value
+
+
+def number_in(name: str, text: str) -> float:
+    """The number that a text is: digits with at most one dot, so it is always finite.
+
+    Raises
+    ------
+    WordsError
+        It is something else; `name` tells whose it was to be.
+    """
+    if not _NUMBER.fullmatch(text):
+        raise WordsError("not_a_number", f"{name}: {shown(text)} is not a number")
+    return float(text)
 
 
 def told(kind: Kind, payload: bytes) -> str:
