@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import socket
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -13,7 +14,11 @@ from typing import Protocol
 from models.errors import LinkError
 
 DATAGRAM_LIMIT = 2048  # bytes; the Miniserver sends at most some hundred
-WAITING_LIMIT = 1000  # datagrams; what comes on top of that is dropped and counted
+WAITING_LIMIT = 4000  # datagrams; what comes on top of that is dropped and counted
+BATCH = 64  # datagrams that are read before the owner is woken
+BUFFER_BYTES = 1 << 20  # asked of the kernel, which may give less
+SO_RXQ_OVFL = 40  # Linux: each datagram tells how many the kernel had to drop before it
+NOTES_BYTES = socket.CMSG_SPACE(4)
 LOOK_S = 1.0  # how often the thread looks whether its owner still lives
 
 
@@ -40,7 +45,7 @@ class DatagramSocket(Protocol):
 
     @property
     def dropped(self) -> int:
-        """Datagrams that came while too many were waiting."""
+        """Datagrams that came while too many were waiting, here or in the kernel."""
 
     def close(self) -> None:
         """Let go of it; may be called twice."""
@@ -76,7 +81,7 @@ class UdpSocket:
         self._waiting: deque[Datagram] = deque()
         self._lock = threading.Lock()
         self._failure = ""
-        self._dropped = 0
+        self._dropped = self._overflowed = 0
         self._closing = False
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
@@ -88,6 +93,9 @@ class UdpSocket:
                 hint="is it this computer's address, and does no other program listen there?",
             ) from error
         self._socket.setblocking(False)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+        if sys.platform == "linux":
+            self._socket.setsockopt(socket.SOL_SOCKET, SO_RXQ_OVFL, 1)
         self._stop, self._stopper = socket.socketpair()
         self._thread = threading.Thread(target=self._listen, name=f"udp-{listen[1]}", daemon=True)
         self._thread.start()
@@ -108,8 +116,8 @@ class UdpSocket:
 
     @property
     def dropped(self) -> int:
-        """Datagrams that came while too many were waiting."""
-        return self._dropped
+        """Datagrams that came while too many were waiting, here or in the kernel."""
+        return self._dropped + self._overflowed
 
     @property
     def port(self) -> int:
@@ -141,14 +149,20 @@ class UdpSocket:
             self._stop.close()
 
     def _receive(self) -> bool:
-        """One datagram: a flood is taken one by one, so that the owner hears of it and closing is never put off."""
-        try:
-            payload, address = self._socket.recvfrom(DATAGRAM_LIMIT + 1)
-        except BlockingIOError:  # announced, then found damaged by the kernel
-            return False
-        with self._lock:
-            if len(self._waiting) >= WAITING_LIMIT:
-                self._dropped += 1
-                return False
-            self._waiting.append(Datagram(payload, str(address[0])))
-        return True
+        """Some datagrams, at most a batch: in a flood, too, the owner hears of them and closing is not put off."""
+        found = False
+        for _ in range(BATCH):
+            try:
+                payload, notes, _, address = self._socket.recvmsg(DATAGRAM_LIMIT + 1, NOTES_BYTES)
+            except BlockingIOError:  # no more, or announced and then found damaged by the kernel
+                break
+            found = True
+            for level, kind, data in notes:
+                if (level, kind) == (socket.SOL_SOCKET, SO_RXQ_OVFL):
+                    self._overflowed = int.from_bytes(data[:4], sys.byteorder)
+            with self._lock:
+                if len(self._waiting) >= WAITING_LIMIT:
+                    self._dropped += 1
+                else:
+                    self._waiting.append(Datagram(payload, str(address[0])))
+        return found

@@ -641,7 +641,7 @@ def test_a_real_socket_cuts_what_is_too_long_and_counts_what_is_too_much(miniser
             assert sent < 200_000, "a flood was kept whole"
             miniserver.sendto(b"flood", ("127.0.0.1", own.port))
             sent += 1
-        assert len(own.take(10**6)) == WAITING_LIMIT
+        assert 0 < len(own.take(10**6)) <= WAITING_LIMIT
     finally:
         own.close()
         own.close()
