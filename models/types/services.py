@@ -41,7 +41,7 @@ class PriceService(Settings):
     )
     path: Path | None = Field(None, description="csv: file with time_utc and one column spot_<currency>_per_kwh")
     topic: str | None = Field(None, min_length=1, max_length=200, description="mqtt: where the prices are published")
-    currency: str = Field("EUR", pattern=r"^[A-Z]{3}$", description="of csv and mqtt; turned into EUR by the CNB rate")
+    currency: str = Field("EUR", pattern=r"^[A-Z]{3}$", description="of csv or entsoe; turned into EUR by the CNB rate")
     url: _Url | None = Field(None, description="instead of the service's own address")
 
     @model_validator(mode="after")
@@ -50,6 +50,8 @@ class PriceService(Settings):
             raise ValueError("source csv needs path")
         if self.source == "mqtt" and self.topic is None:
             raise ValueError("source mqtt needs topic")
+        if self.currency != "EUR" and self.source not in ("csv", "entsoe"):
+            raise ValueError(f"currency {self.currency} is for csv and entsoe: {self.source} gives EUR")
         if "ote" in (self.source, *self.fallbacks) and self.bidding_zone != "CZ":
             raise ValueError(f"ote knows bidding_zone CZ only, not {self.bidding_zone}")
         if self.source in self.fallbacks:

@@ -95,10 +95,9 @@ class PvAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateRequest:
-    """What are these currencies worth at `now`?"""
+    """What does a euro buy at `now` (aware UTC)?"""
 
     now: datetime
-    currencies: tuple[str, ...] = ()  # ISO 4217; EUR is always there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
