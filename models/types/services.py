@@ -8,8 +8,9 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from models.types.house import Settings
 
@@ -43,6 +44,15 @@ class PriceService(Settings):
     topic: str | None = Field(None, min_length=1, max_length=200, description="mqtt: where the prices are published")
     currency: str = Field("EUR", pattern=r"^[A-Z]{3}$", description="of csv or entsoe; turned into EUR by the CNB rate")
     url: _Url | None = Field(None, description="instead of the service's own address")
+
+    @field_validator("market_timezone")
+    @classmethod
+    def _zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"{name} is no time zone, an IANA name is wanted: Europe/Prague") from None
+        return name
 
     @model_validator(mode="after")
     def _whole(self) -> PriceService:
