@@ -251,3 +251,24 @@ def test_another_place_has_its_own_archive(service: Service, tmp_path: Path) -> 
     )
     methods(elsewhere, tmp_path, http=a_client())["weather"](WeatherRequest(now=NOW))
     assert len(service.asked) == 2 and len(list((tmp_path / "weather").iterdir())) == 2
+
+
+def test_our_forecaster_makes_a_house_forecast_of_it(service: Service, tmp_path: Path) -> None:
+    from models.forecast.house import forecast
+    from models.types.forecast_request import ForecastRequest, MeasuredSeries
+    from models.types.house import House, PvArray
+
+    house = House(site=SITE, arrays=(PvArray(name="south", azimuth_deg=180, tilt_deg=35, peak_kw=8.0),))
+    slot = datetime(2026, 6, 14, 10, 15, tzinfo=UTC)
+    load = MeasuredSeries(start=slot - timedelta(days=14), dt_s=900.0, kw=(0.5,) * (96 * 14))
+    for name, resolution in ((QUARTERS, "minutely_15"), (HOURS, "hourly")):
+        given_ = answer(name)
+        given_["minutely_15" if name == QUARTERS else "hourly"]["shortwave_radiation"][30] = None
+        service.say(json.dumps(given_).encode())
+        weather = worker(service, tmp_path, resolution=resolution)(NOW).series
+        request = ForecastRequest(
+            issued=slot, start=slot, dt_s=900.0, steps=192, house=house, weather=weather, load_history=load
+        )
+        made = forecast(request)
+        noon = made.pv_kw[0][:12]
+        assert all(2.0 < kw < 8.0 for kw in noon) and not any(math.isnan(v) for v in made.pv_kw[0])
