@@ -31,7 +31,10 @@ class PriceService(Settings):
     eic: str | None = Field(
         None, pattern=r"^10Y[A-Z0-9-]{13}$", description="ENTSO-E code of the zone, where bidding_zone is not enough"
     )
-    market_timezone: str = Field("Europe/Prague", description="IANA name; a delivery day begins at its midnight")
+    market_timezone: str = Field(
+        "Europe/Prague",
+        description="IANA name; of the exchange, not of the house: Central European time wherever markets are coupled",
+    )
     first_ask: dt.time = Field(dt.time(12, 45), description="tomorrow is asked for from then on, local time")
     due: dt.time = Field(dt.time(15), description="tomorrow not complete by then is an alarm, local time")
     every_s: float = Field(900.0, ge=60, le=21600, description="how often to look")

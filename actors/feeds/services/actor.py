@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
+from zoneinfo import ZoneInfo
 
 from actors.feeds.services.pace import Issued, Pace, PricePace, SteadyPace
+from actors.feeds.services.payload_feed import PayloadFeed
 from actors.feeds.services.types import (
     INPUTS_PORT,
     PricesAnswer,
@@ -150,9 +152,10 @@ class ServiceFeed(Behaviour, Generic[T]):
 
 
 def price_feed(settings: PriceService, *, port: str = INPUTS_PORT) -> Behaviour:
-    """The actor of day-ahead prices."""
-    from zoneinfo import ZoneInfo
-
+    """The actor of day-ahead prices, wherever they come from."""
+    if settings.source == "mqtt":
+        assert settings.topic is not None
+        return PayloadFeed(settings, settings.topic)
     pace = PricePace(
         ZoneInfo(settings.market_timezone), settings.first_ask, settings.due, settings.every_s, settings.hurry_s
     )

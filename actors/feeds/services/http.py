@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from urllib.parse import quote
 
 import httpx
 
@@ -77,7 +78,8 @@ class Http:
         rng: random.Random | None = None,
     ) -> None:
         self._limits = limits or HttpLimits()
-        self._secrets = tuple(sorted((s for s in secrets if s), key=len, reverse=True))
+        written = {form for s in secrets if s for form in (s, quote(s, safe=""))}
+        self._secrets = tuple(sorted(written, key=len, reverse=True))
         self._sleep, self._monotonic, self._now = sleep, monotonic, now
         self._rng = rng or random.Random()
         timeout = httpx.Timeout(self._limits.read_s, connect=self._limits.connect_s)

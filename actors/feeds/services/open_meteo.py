@@ -53,7 +53,8 @@ class Sky:
     """A forecast with its cloud cover, which our own forecaster does not use but the archive keeps."""
 
     weather: WeatherForecast
-    cloud_share: tuple[float, ...]  # hourly, 0..1, slot means from the same start on; NaN unknown
+    cloud_start: datetime  # of its first hour, which is a full one
+    cloud_share: tuple[float, ...]  # hourly means, 0..1; NaN unknown
 
 
 class OpenMeteo:
@@ -148,13 +149,9 @@ def parse(answer_: object, issued: datetime, resolution: Resolution) -> Sky:
         dhi_w_per_m2=series[DHI.name],
         wind_m_per_s=series[WIND.name],
     )
-    return Sky(weather=weather, cloud_share=_cloud(answer, start))
-
-
-def _cloud(answer: dict[str, object], start: datetime) -> tuple[float, ...]:
-    first, series = _block(answer, "hourly", (CLOUD,), 3600.0)
-    skip = max(0, round((start - first).total_seconds() // 3600))
-    return tuple(v / 100.0 for v in series[CLOUD.name][skip:])
+    cloud_start, cloud = _block(answer, "hourly", (CLOUD,), 3600.0)
+    share = tuple(percent / 100.0 for percent in cloud[CLOUD.name])
+    return Sky(weather=weather, cloud_start=cloud_start, cloud_share=share)
 
 
 def _block(

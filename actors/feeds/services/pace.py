@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Protocol
 
 from models.types.forecast import PriceSeries
-from models.types.slots import day_slots
+from models.types.slots import day_slots, floor_slot
 
 FIRST_AGAIN_S = 60.0  # after a failure; doubles
 
@@ -82,14 +81,17 @@ class PricePace:
         return wait_s
 
     def complaint(self, now: datetime, last: Issued | None) -> str | None:
-        """Tomorrow not whole although it is due."""
+        """The rest of today has holes, or tomorrow is not whole although it is due."""
+        if last is None:
+            return None
         local = now.astimezone(self.zone)
-        if last is None or local.time() < self.due:
-            return None
-        known, slots = self._tomorrow(now, last)
-        if known == slots:
-            return None
+        known, slots = self._known(last, local.date(), floor_slot(now))
+        if known < slots:
+            return f"{known} of the {slots} quarter hours that are left of {local.date()} have a price"
         tomorrow = local.date() + timedelta(days=1)
+        known, slots = self._known(last, tomorrow)
+        if known == slots or local.time() < self.due:
+            return None
         return (
             f"{known} of {slots} quarter hours of {tomorrow} known at {local:%H:%M}, all were due at {self.due:%H:%M}"
         )
@@ -97,19 +99,11 @@ class PricePace:
     def _whole(self, now: datetime, last: Issued | None) -> bool:
         if last is None:
             return False
-        known, slots = self._tomorrow(now, last)
+        known, slots = self._known(last, now.astimezone(self.zone).date() + timedelta(days=1))
         return known == slots
 
-    def _tomorrow(self, now: datetime, last: Issued) -> tuple[int, int]:
-        """Known and all quarter hours of the next local day."""
+    def _known(self, last: Issued, day: date, since: datetime | None = None) -> tuple[int, int]:
+        """Known and all quarter hours of a local day, or of what is left of it."""
         assert isinstance(last, PriceSeries)
-        day = now.astimezone(self.zone).date() + timedelta(days=1)
-        slots = list(day_slots(day, self.zone))
-        first = round((slots[0] - last.start).total_seconds() / last.dt_s)
-        per_slot = 900.0 / last.dt_s
-        values = last.spot_eur_per_kwh
-        known = 0
-        for i in range(len(slots)):
-            at = math.floor(first + i * per_slot)
-            known += 0 <= at < len(values) and values[at] == values[at]
-        return known, len(slots)
+        slots = [at for at in day_slots(day, self.zone) if since is None or at >= since]
+        return sum(last.at(at) is not None for at in slots), len(slots)

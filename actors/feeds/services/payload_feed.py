@@ -73,8 +73,8 @@ class PayloadFeed(Behaviour):
     def _look(self) -> None:
         now = self.ctx.clock.now()
         self._trouble = self._refused
-        if not self._trouble and (self._last is None or self._last.at(now) is None):
-            self._trouble = f"{self._topic}: no price of {now:%Y-%m-%d %H:%M} UTC has arrived"
+        if not self._trouble and self._last is None:
+            self._trouble = f"{self._topic}: no prices have arrived"
         self._trouble = self._trouble or self._pace.complaint(now, self._last) or ""
         if bool(self._trouble) is not self._alarmed:
             self._alarmed = bool(self._trouble)

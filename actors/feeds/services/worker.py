@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -33,7 +34,7 @@ from actors.feeds.services.types import (
     WeatherAnswer,
     WeatherRequest,
 )
-from models.errors import ConfigError
+from models.errors import ConfigError, DataError, PemsError
 from models.types.services import PriceService, PvService, WeatherService
 
 Method = Callable[[object], object]
@@ -90,11 +91,18 @@ def methods(
 
 
 def _timed(http: Http, method: Method) -> Method:
-    """Each call has its own time."""
+    """Each call has its own time, and says no secret even if a service repeats one."""
 
     def call(request: object) -> object:
         http.begin()
-        return method(request)
+        try:
+            answer = method(request)
+        except PemsError as error:
+            hint = None if error.hint is None else http.safe(error.hint)
+            raise DataError(http.safe(error.problem), hint=hint) from None
+        if isinstance(answer, PricesAnswer | WeatherAnswer | PvAnswer) and answer.trouble:
+            return replace(answer, trouble=http.safe(answer.trouble))
+        return answer
 
     return call
 

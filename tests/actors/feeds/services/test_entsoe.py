@@ -213,6 +213,10 @@ def test_the_token_stands_in_no_trouble_and_in_no_file(service: Service, tmp_pat
     with pytest.raises(DataError) as caught:
         entsoe(service, tmp_path)(PricesRequest(now=NOW))
     assert TOKEN not in str(caught.value) and "check the token" in str(caught.value)
+    service.say(spoiled(("<code>999", "<code>401"), ("No matching", f"Bad token {TOKEN}"), name="entsoe_no_data.xml"))
+    with pytest.raises(DataError, match="Bad token .hidden.") as caught:
+        entsoe(service, tmp_path)(PricesRequest(now=NOW))
+    assert TOKEN not in str(caught.value)
     service.say(body(SPARSE))
     entsoe(service, tmp_path)(PricesRequest(now=NOW))
     written = [p for p in tmp_path.rglob("*") if p.is_file()]

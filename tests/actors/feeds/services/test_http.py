@@ -191,3 +191,15 @@ def test_a_token_in_a_header_does_not_follow_to_another_host(service: Service) -
     service.say(Reply(b"", 302, {"Location": f"{other}/there"}), b"here")
     assert http.get(service.url, source="X", headers={"Authorization": f"Bearer {TOKEN}"}) == b"here"
     assert "authorization" in service.asked[0].headers and "authorization" not in service.asked[1].headers
+
+
+def test_a_token_stands_in_no_text_in_the_form_of_addresses_either() -> None:
+    http = a_client(secrets=("a b/c+d",))
+    assert http.safe("https://x/?k=a%20b%2Fc%2Bd and a b/c+d") == f"https://x/?k={HIDDEN} and {HIDDEN}"
+
+
+@pytest.mark.parametrize("url", ["http://", "http://[::1", "https://exa mple/"])
+def test_an_address_that_is_none_is_told(url: str) -> None:
+    with pytest.raises((ConfigError, LinkError)) as caught:
+        a_client(tries=1, connect_s=0.05).get(url, source="X")
+    assert str(caught.value).startswith("X: ")

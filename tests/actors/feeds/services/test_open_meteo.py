@@ -39,7 +39,11 @@ def test_a_forecast_reaches_from_hours_ago_to_three_days_ahead(name: str, resolu
     assert weather.start == datetime(2026, 6, 14, 7, tzinfo=UTC) and weather.dt_s == dt_s
     assert len(weather.temp_c) == 75 * 3600 // dt_s == len(weather.ghi_w_per_m2) == len(weather.wind_m_per_s)
     assert weather.issued == NOW and weather.source == f"Open-Meteo {resolution}"
-    assert len(sky.cloud_share) == 75 and all(0.0 <= c <= 1.0 for c in sky.cloud_share)
+    assert (
+        sky.cloud_start == weather.start
+        and len(sky.cloud_share) == 75
+        and all(0.0 <= c <= 1.0 for c in sky.cloud_share)
+    )
     assert max(weather.ghi_w_per_m2) > 500 and min(weather.ghi_w_per_m2) == 0.0
 
 
@@ -73,6 +77,15 @@ def test_a_place_without_quarter_hours_is_told_what_to_set() -> None:
     series[60:] = [None] * len(series[60:])
     with pytest.raises(DataError, match="direct_normal_irradiance is known in .* slots ahead; set resolution hourly"):
         parse(given_, NOW, "minutely_15")
+
+
+def test_a_forecast_may_begin_at_any_quarter_while_clouds_are_hourly() -> None:
+    given_ = answer()
+    for values in given_["minutely_15"].values():
+        del values[:1]
+    sky = parse(given_, NOW, "minutely_15")
+    assert sky.weather.start == datetime(2026, 6, 14, 7, 15, tzinfo=UTC) and len(sky.weather.temp_c) == 299
+    assert sky.cloud_start == datetime(2026, 6, 14, 7, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(

@@ -75,3 +75,14 @@ def test_a_forecast_is_complained_about_when_it_is_old() -> None:
     assert pace.wait_s(local(9), weather, 0) == 3600.0 and pace.wait_s(local(9), weather, 1) == 60.0
     assert pace.complaint(local(6), weather) is None and pace.complaint(local(6), None) is None
     assert pace.complaint(local(6, 30), weather) == "the forecast of X is 6.5 h old, limit 6 h"
+
+
+def test_a_hole_in_what_is_left_of_today_is_complained_about_at_any_hour() -> None:
+    half = series(tomorrow=0, holes=40)  # known until 14:00
+    assert PACE.complaint(local(0, 5), half) == "56 of the 96 quarter hours that are left of 2026-06-14 have a price"
+    said = PACE.complaint(local(14, 50), half)
+    assert said == "0 of the 37 quarter hours that are left of 2026-06-14 have a price"
+    assert PACE.complaint(local(14, 50), series(tomorrow=0)) is None
+    assert "2026-06-15" in (PACE.complaint(local(9, day=date(2026, 6, 15)), series(tomorrow=90)) or ""), (
+        "what was late yesterday is still missing today"
+    )

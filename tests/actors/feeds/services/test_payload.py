@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.feeds.services.payload_feed import PayloadFeed
+from actors.feeds.services.actor import price_feed
 from actors.feeds.services.price_payload import joined, parse
 from actors.messages import Alarm, Incoming, PricesKnown
 from actors.runtime import Started
@@ -130,9 +131,17 @@ def test_days_between_two_payloads_are_unknown() -> None:
 
 
 # --- the actor --------------------------------------------------------------------------------------------------------
+def test_the_example_of_the_guide_is_understood() -> None:
+    guide = (Path(__file__).parents[4] / "docs" / "services.md").read_text()
+    example = guide[guide.index('    {"start"') : guide.index("A payload with tomorrow alone")]
+    series = parse(example.encode(), datetime(2026, 6, 14, 12, tzinfo=UTC), topic=TOPIC)
+    assert series.source == "my broker" and len(series.spot_eur_per_kwh) == 4
+    assert series.spot_eur_per_kwh[1] == 0.088 and math.isnan(series.spot_eur_per_kwh[2])
+
+
 def a_bench(start: datetime = NOW) -> Bench:
     settings = PriceService(source="mqtt", topic=TOPIC)
-    bench = Bench({"/io/prices": lambda: PayloadFeed(settings, TOPIC)}, events=(PricesKnown, Alarm), start=start)
+    bench = Bench({"/io/prices": lambda: price_feed(settings)}, events=(PricesKnown, Alarm), start=start)
     bench.start()
     return bench
 
@@ -162,10 +171,10 @@ def test_a_refused_payload_is_one_alarm_until_a_good_one_comes() -> None:
     assert bench.alarms("feed:prices") == [True, False]
 
 
-def test_no_price_of_now_and_a_late_tomorrow_are_alarms() -> None:
+def test_no_prices_and_a_late_tomorrow_are_alarms() -> None:
     bench = a_bench()
     bench.run(70)
-    assert "no price of 2026-06-14 08:0" in bench.of(Alarm)[0].text
+    assert bench.of(Alarm)[0].text == f"{TOPIC}: no prices have arrived"
     hear(bench, payload())
     assert bench.alarms("feed:prices") == [True, False]
     bench.run(5 * 3600)
