@@ -40,6 +40,7 @@ CLOCK_S, STATE_S = 1.0, 5.0  # how often it tells its time, and shows itself [s,
 KEPT_S = 30.0  # what could not be sent for this long is of no use [s, real]
 JITTER_S = 0.02  # of the wire in real time: in a fast house it must not look like a write that came too soon
 LOST_SHARE = 0.3
+FREEZE_AFTER_S = 3.0  # telemetry must have been seen before it can be old [s, real]
 OFFLINE_FIRST_S, OFFLINE_FOR_S, OFFLINE_EVERY_S = 10.0, 30.0, 60.0  # real
 FAULTS = ("slow", "lost", "stale", "liar", "offline")
 _TOPICS = LoxoneTopics()
@@ -115,20 +116,22 @@ class TwinProcess:
             heartbeat_timeout_s=timing.heartbeat_timeout_s,
         )
         self._start = start
-        self._clock = ScaledClock(start, speed)
+        self.clock = ScaledClock(start, speed)  # begins again once the broker is there
         self._wake = threading.Event()
         self._ended = False
         self._first: threading.Event = threading.Event()
         self._reason = ""
         self._results = 0
         self._last_command: datetime | None = None
-        self._offline = False
+        self._offline = self._stale = False
         self.counts = Counts()
         self.client = MqttClient(
             mqtt,
-            Session(subscriptions=SUBSCRIPTIONS, will=Note(topic=SOLAR, payload=OFFLINE), retained=RETAINED),
+            Session(
+                subscriptions=SUBSCRIPTIONS, will=Note(topic=SOLAR, payload=OFFLINE), retained=RETAINED, insist=False
+            ),
             password=password,
-            clock=self._clock,
+            clock=self.clock,
             inbox=Inbox(lambda topic: topic != _TOPICS.heartbeat),
             listener=self,
         )
@@ -147,8 +150,8 @@ class TwinProcess:
         try:
             if not self._first.wait(self.client.settings.connect_s * 2 + 1.0) or not self.client.up:
                 raise LinkError(self._reason or f"{self.client.settings.broker} did not answer; mqtt.url")
-            self._clock = ScaledClock(self._start, self._speed)
-            self.client.set_clock(self._clock)
+            self.clock = ScaledClock(self._start, self._speed)
+            self.client.set_clock(self.clock)
             self._begin_faults()
             self._live(over, math.inf if for_s is None else for_s)
         finally:
@@ -164,10 +167,10 @@ class TwinProcess:
                 return
             self._come_and_go(at)
             self._hear()
-            for message in self.twin.advance(self._clock.now()):
+            for message in self.twin.advance(self.clock.now()):
                 self._publish(message)
             if clock.due(at):
-                self._offer(CLOCK_TOPIC, clock_message(self._clock.now(), self._speed), "clock", CLOCK_S)
+                self._offer(CLOCK_TOPIC, clock_message(self.clock.now(), self._speed), "clock", CLOCK_S)
             if state.due(at):
                 self._tell("state", **self.state())
             self._wake.wait(LOOK_S)
@@ -207,7 +210,7 @@ class TwinProcess:
         self._offer(message.topic, message.payload, slot, KEPT_S)
 
     def _offer(self, topic: str, payload: bytes, slot: str, kept_s: float) -> None:
-        expires_s = self._clock.monotonic() + kept_s * self._speed
+        expires_s = self.clock.monotonic() + kept_s * self._speed
         self.client.offer(Outgoing(topic=topic, payload=payload, expires_s=expires_s, slot=slot))
 
     # --- faults ---------------------------------------------------------------------------------------------------
@@ -216,17 +219,19 @@ class TwinProcess:
             match name:
                 case "lost":
                     self.twin.inject("lost", LOST_SHARE)
-                case "stale":
-                    self.twin.inject("stale", True)
-                    self.twin.inject("telemetry_frozen", True)
-                case "offline":
+                case "stale" | "offline":
                     continue
                 case _:
                     self.twin.inject(name, True)
             self._tell("fault", name=name, active=True)
 
     def _come_and_go(self, at_s: float) -> None:
-        """The inverter's stick is away now and then."""
+        """Old telemetry comes a little later; the inverter's stick is away now and then."""
+        if "stale" in self._faults and not self._stale and at_s >= FREEZE_AFTER_S:
+            self._stale = True
+            self.twin.inject("stale", True)
+            self.twin.inject("telemetry_frozen", True)
+            self._tell("fault", name="stale", active=True)
         if "offline" not in self._faults:
             return
         offline = at_s >= OFFLINE_FIRST_S and (at_s - OFFLINE_FIRST_S) % OFFLINE_EVERY_S < OFFLINE_FOR_S

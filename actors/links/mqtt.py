@@ -7,17 +7,19 @@ replayed. Sent is never applied: only the device's own state confirms.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from pydantic import SecretStr
 
 from actors.links.inbox import Inbox
 from actors.links.mqtt_client import MqttClient
 from actors.links.mqtt_connection import Note, Session
-from actors.links.topics import EACH, SUBSCRIPTIONS
-from actors.messages import Alarm, LinkState, Outgoing
+from actors.links.topics import EACH, subscriptions
+from actors.messages import Alarm, Incoming, LinkState, Outgoing
 from actors.runtime import Behaviour, Lane
+from models.errors import PemsError
+from models.types.loxone import HEARTBEAT
 from models.types.mqtt import Mqtt
 
 FLUSH_S = 1.0
@@ -35,6 +37,24 @@ class _Alarm:
     text: str
 
 
+class Names(Protocol):
+    """What the wire calls otherwise than PEMS does; `actors.links.loxone_names.LoxoneNames` is one.
+
+    Attributes
+    ----------
+    heard : tuple of str
+        Topics on the wire to subscribe to.
+    """
+
+    heard: tuple[str, ...]
+
+    def out(self, message: Outgoing) -> Outgoing:
+        """For the wire. PemsError if it cannot be said there."""
+
+    def back(self, topic: str, payload: bytes) -> tuple[str, bytes]:
+        """From the wire. PemsError if it means nothing."""
+
+
 class MqttLink(Behaviour):
     """Carries messages between devices and the broker.
 
@@ -48,10 +68,10 @@ class MqttLink(Behaviour):
         The [mqtt] table.
     password : SecretStr, optional
         The secret `mqtt_password`.
-    subscriptions : tuple of str
-        Topic filters; no set or command topic is ever among them.
-    each : callable
-        Whether every message of a topic counts; of the others the latest does.
+    names : Names, optional
+        Where Loxone's topics or words are others than those of `models.types.loxone`.
+    also : tuple of str
+        Further topic filters; no set or command topic is ever subscribed to.
     """
 
     def __init__(
@@ -59,19 +79,24 @@ class MqttLink(Behaviour):
         settings: Mqtt,
         password: SecretStr | None = None,
         *,
-        subscriptions: tuple[str, ...] = SUBSCRIPTIONS,
-        each: Callable[[str], bool] = EACH.__contains__,
+        names: Names | None = None,
+        also: tuple[str, ...] = (),
     ) -> None:
-        self._settings, self._password, self._subscriptions = settings, password, subscriptions
-        self._inbox = Inbox(each)
+        self._settings, self._password, self._names = settings, password, names
+        self._subscriptions = (*subscriptions(names), *also)
+        self._inbox = Inbox(EACH.__contains__)
         self._client: MqttClient | None = None
+        self.rejected = 0
+        self._rejected_text = ""
 
     def on_start(self) -> None:
         topic = self._settings.status_topic
+        beat = Outgoing(topic=HEARTBEAT, payload=b"", expires_s=0.0, slot="")
         session = Session(
             subscriptions=self._subscriptions,
             will=Note(topic=topic, payload=_status(False)),
             birth=Note(topic=topic, payload=_status(True)),
+            unasked=frozenset({beat.topic if self._names is None else self._names.out(beat).topic}),
         )
         self._client = MqttClient(
             self._settings, session, password=self._password, clock=self.ctx.clock, inbox=self._inbox, listener=self
@@ -85,11 +110,10 @@ class MqttLink(Behaviour):
     def handle(self, message: object) -> None:
         match message:
             case Outgoing():
-                assert self._client is not None
-                self._client.offer(message)
+                self._send(message)
             case _Arrived():
                 for incoming in self._inbox.take():
-                    self.ctx.publish(incoming)
+                    self._hand_on(incoming)
             case LinkState():
                 self.ctx.publish(message)
             case _Alarm(name=name, active=active, text=text):
@@ -97,8 +121,34 @@ class MqttLink(Behaviour):
             case _:
                 super().handle(message)
 
+    def _send(self, message: Outgoing) -> None:
+        assert self._client is not None
+        try:
+            self._client.offer(message if self._names is None else self._names.out(message))
+        except PemsError as error:
+            self._reject(str(error))
+
+    def _hand_on(self, message: Incoming) -> None:
+        if self._names is not None:
+            try:
+                topic, payload = self._names.back(message.topic, message.payload)
+            except PemsError as error:
+                self._reject(str(error))
+                return
+            if topic is not message.topic:
+                message = replace(message, topic=topic, payload=payload)
+        self.ctx.publish(message)
+
+    def _reject(self, text: str) -> None:
+        self.rejected += 1
+        self._rejected_text = text
+        if self.rejected == 1:
+            self.ctx.publish(Alarm(at=self.ctx.clock.now(), name="mqtt_words", active=True, text=text))
+
     def snapshot(self) -> dict[str, object]:
-        return {} if self._client is None else self._client.snapshot()
+        if self._client is None:
+            return {}
+        return {**self._client.snapshot(), "rejected": self.rejected, "last_rejected": self._rejected_text}
 
     # --- called on the thread of the wire ---------------------------------------------------------------------------
     def arrived(self) -> None:

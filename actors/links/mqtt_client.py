@@ -28,6 +28,8 @@ TAKEN_S = (5.0, 60.0)  # pauses while another client uses our id: two that throw
 REFUSED_S = (1.0, 5.0)
 GHOSTS = 20
 CLOSED_WITHIN_S, CLOSED_OFTEN = 10.0, 4  # closed so soon after it stood, so often in a row: somebody takes our place
+AGAIN_S = 0.2  # what nobody heard is said again after, while it is valid
+DEAF_S = 5.0  # and a person is told after
 CALM_S = 60.0  # the take-over alarm ends after this long without one
 
 log = structlog.get_logger(__name__)
@@ -55,7 +57,7 @@ class Counters:
 
     connections: int = 0
     sent: int = 0
-    acked: int = 0
+    acked: int = 0  # taken by the broker, for somebody
     resent: int = 0
     refused: int = 0  # publishes the broker did not take
     unheard: int = 0  # publishes nobody subscribes to
@@ -136,6 +138,8 @@ class MqttClient:
         self._told = False
         self._alarms: dict[str, str] = {}
         self._forbidden: dict[str, int] = {}
+        self._again: list[Outgoing] = []
+        self._unheard: dict[str, float] = {}  # topic, since when
         self._taken_at: float | None = None
         self._ghosts = 0  # own tries that got no answer: a broker that thaws may serve them late, and throw us out
         self._closed = 0  # connections in a row that the broker closed soon after they stood
@@ -291,6 +295,10 @@ class MqttClient:
             self._alarm_over("mqtt_takeover")
         if self._ghosts and self.up and asyncio.get_running_loop().time() - self._up_at > CALM_S:
             self._ghosts = 0
+        deaf = self._deaf()
+        if deaf:
+            more = f" and {len(deaf) - 1} more" if len(deaf) > 1 else ""
+            self._alarm("mqtt_unheard", f"nobody at the broker listens to {deaf[0]}{more}; is the device connected?")
         return self._listener.alive()
 
     # --- sending --------------------------------------------------------------------------------------------------
@@ -317,15 +325,46 @@ class MqttClient:
             who = f"user {self.settings.user!r}" if self.settings.user else "clients without user"
             self._alarm("mqtt_forbidden", f"the broker does not let {who} write {topic}; allow it in its ACL")
         else:
-            counters.acked += 1
-            counters.unheard += reason == NO_LISTENER
             if self._forbidden.pop(topic, None) is not None and not self._forbidden:
                 self._alarm_over("mqtt_forbidden")
+            if reason == NO_LISTENER:
+                self._not_heard(message)
+            else:
+                counters.acked += 1
+                self._heard(topic)
         self._pump()
+
+    def _heard(self, topic: str) -> None:
+        if self._unheard.pop(topic, None) is not None and not self._deaf():
+            self._alarm_over("mqtt_unheard")
+
+    def _not_heard(self, message: Outgoing) -> None:
+        """Nobody subscribes yet: after a broker's return the device comes back when it will. It is said again."""
+        self.counters.unheard += 1
+        if not self._session.insist:
+            return
+        loop = asyncio.get_running_loop()
+        self._unheard.setdefault(message.topic, loop.time())
+        self._again.append(message)
+        if len(self._again) == 1:
+            loop.call_later(AGAIN_S, self._say_again)
+
+    def _say_again(self) -> None:
+        again, self._again = self._again, []
+        with self._lock:
+            self._outbox.give_back(again)
+        self._pump()
+
+    def _deaf(self) -> list[str]:
+        """Topics that nobody has heard for a while, though we spoke."""
+        since = asyncio.get_running_loop().time() - DEAF_S
+        return [topic for topic, at in self._unheard.items() if at <= since and topic not in self._session.unasked]
 
     def _give_back(self, connection: Connection) -> None:
         """What a lost connection had not confirmed is sent again, while it is valid and nothing newer is wished."""
-        back = connection.unconfirmed()
+        back = [*self._again, *connection.unconfirmed()]
+        self._again = []
+        self._unheard.clear()
         with self._lock:
             self._outbox.give_back(back)
             self._outbox.expire(self._clock.monotonic())

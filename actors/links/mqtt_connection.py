@@ -27,7 +27,7 @@ from actors.links.mqtt_words import Ended
 from actors.messages import Outgoing
 from models.types.mqtt import Mqtt
 
-TICK_S = 0.5
+TICK_S = 0.25
 UNCONFIRMED_S = 10.0  # a broker that talks but does not confirm for this long has lost what we sent
 GOODBYE_S = 0.3
 NEVER = -2  # retries: gmqtt takes -1 for "for ever" and still tries once at 0
@@ -54,6 +54,8 @@ class Session:
     will: Note  # the broker says it when we are gone
     birth: Note | None = None
     retained: frozenset[str] = frozenset()  # topics whose messages the broker keeps; commands never are
+    insist: bool = True  # what nobody subscribes to is said again while it is valid
+    unasked: frozenset[str] = frozenset()  # topics that nobody has to listen to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

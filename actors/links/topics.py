@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from actors.devices.growatt import COMMAND_TOPIC, RESULT_TOPIC, TELEMETRY_TOPIC
-from actors.devices.rooms import HEARTBEAT_TOPIC, SUMMARY_TOPIC
+from models.types.loxone import HEARTBEAT, RELAY_SET, RELAY_STATUS, SETPOINT_SET, SUMMARY, TEMPERATURE
 from models.types.mqtt import Mqtt
 
 CLOCK_TOPIC = "pems-twin/clock"
@@ -35,21 +35,36 @@ TOPICS = (
         name=RESULT_TOPIC, way="to PEMS", retained=True, each=True,
         says="answer to a command; retained ones are old answers and are dropped, like those to others",
     ),
-    Topic(name=SUMMARY_TOPIC, way="to PEMS", retained=True, says="all rooms: relay, who decides, air, target"),
-    Topic(name="loxone/heating/{room}/status", way="to PEMS", says="one relay, when it changes and every 30 s"),
+    Topic(name=SUMMARY, way="to PEMS", retained=True, says="all rooms: relay, who decides, air, target"),
+    Topic(name=RELAY_STATUS, way="to PEMS", says="one relay, when it changes and every 30 s"),
     Topic(
-        name="loxone/temperature/{room}/current", way="to PEMS", heard=False,
+        name=TEMPERATURE, way="to PEMS", heard=False,
         says="air of one room; not subscribed to: it stands in the summary",
     ),
     Topic(name=COMMAND_TOPIC + "{command}", way="from PEMS", says="writes one setting of the inverter"),
-    Topic(name="loxone/heating/{room}/set", way="from PEMS", says="switches a relay, or gives it back"),
-    Topic(name="loxone/temperature/{room}/setpoint", way="from PEMS", says="target of a room; null gives it back"),
-    Topic(name=HEARTBEAT_TOPIC, way="from PEMS", says="PEMS lives and may act, every 15 s"),
+    Topic(name=RELAY_SET, way="from PEMS", says="switches a relay, or gives it back"),
+    Topic(name=SETPOINT_SET, way="from PEMS", says="target of a room; null gives it back"),
+    Topic(name=HEARTBEAT, way="from PEMS", says="PEMS lives and may act, every 15 s"),
     Topic(
         name=str(Mqtt.model_fields["status_topic"].default), way="from PEMS", retained=True,
         says="whether PEMS is here: birth, farewell and last will",
     ),
     Topic(name=CLOCK_TOPIC, way="from the twin", says="house time and speed of a twin, every second"),
 )  # fmt: skip
-SUBSCRIPTIONS = tuple(t.filter for t in TOPICS if t.way == "to PEMS" and t.heard)
 EACH = frozenset(t.name for t in TOPICS if t.each)
+_LOXONE = (SUMMARY, RELAY_STATUS, TEMPERATURE)
+SUBSCRIPTIONS = tuple(t.filter for t in TOPICS if t.way == "to PEMS" and t.heard)
+
+
+class Heard(Protocol):
+    """Topics of the wire that stand for others of ours."""
+
+    heard: tuple[str, ...]
+
+
+def subscriptions(names: Heard | None) -> tuple[str, ...]:
+    """What the link subscribes to; with names of the wire, those stand in for Loxone's own."""
+    if names is None:
+        return SUBSCRIPTIONS
+    own = tuple(t.filter for t in TOPICS if t.way == "to PEMS" and t.heard and t.name not in _LOXONE)
+    return (*own, *names.heard)

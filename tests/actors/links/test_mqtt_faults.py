@@ -31,28 +31,29 @@ def settings(url: str, **more: object) -> Mqtt:
 
 # --- M1 ---------------------------------------------------------------------------------------------------------------
 def test_a_broker_killed_again_and_again_gets_what_is_wished_within_two_seconds_and_nothing_old(broker: Broker) -> None:
-    with Link(Mqtt(url=broker.url)) as link:
+    with Peer(broker.url, "loxone/#", retry_max_s=0.1) as loxone, Link(Mqtt(url=broker.url)) as link:
         link.wait_up()
         for number in range(5):
             broker.kill()
-            link.wait_down()
+            until(lambda: "nothing listens" in link.reason, "noticed, and tried again")
             link.send("loxone/old", f"{number}", slot="old", ttl_s=0.05)
             link.send(SET, f"{number}", slot="wish")
             until(lambda n=number: link.snapshot["expired"] == n + 1, "the old one is over")  # type: ignore[misc]
-            before = link.snapshot["sent"]
             broker.start()
-            took_s = until(lambda b=before: link.snapshot["acked"] == b + 1, "re-asserted")  # type: ignore[misc]
-            assert took_s <= 2.0
-            assert link.snapshot["sent"] == number + 1  # the wish of each round, and no old one
+            wish = f"{number}".encode()
+            assert until(lambda w=wish: w in loxone.payloads(SET), "re-asserted") <= 2.0  # type: ignore[misc]
+        assert loxone.payloads(SET) == [b"0", b"1", b"2", b"3", b"4"]
+        assert not loxone.payloads("loxone/old")
 
 
 # --- M2 ---------------------------------------------------------------------------------------------------------------
-def test_a_frozen_broker_is_noticed_within_ten_seconds_and_left_alone_until_it_thaws(broker: Broker) -> None:
-    with Link(settings(broker.url, connect_s=1.0)) as link:
+def test_a_frozen_broker_is_noticed_and_connected_to_again_when_it_thaws(broker: Broker) -> None:
+    patience = settings(broker.url, connect_s=0.5, keepalive_s=2)  # the bench waits as long as the default does
+    with Link(patience) as link:
         link.wait_up()
         broker.freeze()
         try:
-            assert link.wait_down() <= 10.0
+            assert link.wait_down() <= patience.silence_s + 1.0
             assert "is silent" in link.of(LinkState)[-1].reason
             until(lambda: "did not answer" in link.reason, "it is tried again")
         finally:
@@ -74,10 +75,10 @@ def test_a_broker_that_comes_back_without_sessions_takes_all_that_was_pending(br
         link.wait_down()
         broker.start()
         with Peer(broker.url, SET):
-            until(lambda: link.snapshot["acked"] == 40, f"all are taken: {link.snapshot}")
-        assert (link.snapshot["resent"], link.snapshot["in_flight"]) == (15, 0)
-        link.send(SET, "more")
-        until(lambda: link.snapshot["acked"] == 41, "and more")
+            until(lambda: link.snapshot["acked"] == 40, "all are taken")
+            assert (link.snapshot["resent"], link.snapshot["in_flight"]) == (15, 0)
+            link.send(SET, "more")
+            until(lambda: link.snapshot["acked"] == 41, "and more")
 
 
 # --- M4 ---------------------------------------------------------------------------------------------------------------
@@ -191,7 +192,7 @@ def test_with_the_right_certificate_the_wire_is_encrypted(
     with Link(settings(url, ca_file=signers[0].certificate)) as link:
         link.wait_up()
         link.send(SET, "on")
-        until(lambda: link.snapshot["acked"] == 1, "a receipt")
+        until(lambda: link.snapshot["unheard"], "a receipt")
 
 
 def test_another_signer_is_refused(tls_broker: Broker, signers: tuple[Signer, Signer]) -> None:
@@ -273,7 +274,7 @@ def test_nothing_that_pems_listens_to_is_a_command_and_no_command_of_ours_stays_
         link.wait_up()
         for topic in ("loxone/heating/hall/set", "energy/solar/command/list", "pems/heartbeat"):
             link.send(topic)
-        until(lambda: link.snapshot["acked"] == 3, "sent")
+        until(lambda: link.snapshot["unheard"] >= 3, "sent")
     with Peer(broker.url, "#") as late:
         until(lambda: late.payloads("pems/status"), "what is retained arrives")
         assert {m.topic for m in late.heard if m.retained} == {"pems/status"}
@@ -282,7 +283,7 @@ def test_nothing_that_pems_listens_to_is_a_command_and_no_command_of_ours_stays_
 def test_retained_messages_come_with_their_flag_and_live_ones_without(broker: Broker) -> None:
     with Peer(broker.url, retained=("energy/solar/result",)) as stick:
         stick.say("energy/solar/result", b"old")
-        until(lambda: stick.client.counters.acked == 1, "kept by the broker")
+        until(lambda: stick.client.counters.unheard == 1, "kept by the broker")
         with Link(Mqtt(url=broker.url)) as link:
             link.wait_up()
             until(lambda: link.of(Incoming), "the old answer")

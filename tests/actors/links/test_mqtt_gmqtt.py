@@ -10,7 +10,7 @@ import gmqtt
 from gmqtt.storage import PersistentStorage
 
 from actors.links.mqtt_connection import NEVER
-from tests.actors.links.broker import Broker, broker, until
+from tests.actors.links.broker import Broker, broker
 
 __all__ = ["broker"]
 
@@ -24,7 +24,12 @@ def test_every_packet_passes_one_method_that_can_be_replaced_on_the_instance(bro
         client, seen = client_of(), list[int]()
         handler = client._package_handler
         inner = handler._handle_packet
-        handler._handle_packet = lambda command, packet: (seen.append(command & 0xF0), inner(command, packet))
+
+        def tapped(command: int, packet: bytes) -> None:
+            seen.append(command & 0xF0)
+            inner(command, packet)
+
+        handler._handle_packet = tapped
         await client.connect("127.0.0.1", broker.port)
         client.publish("a", b"x", qos=1)
         for _ in range(200):
@@ -89,7 +94,12 @@ def test_the_reason_of_a_refused_publish_is_dropped(tmp_path: Path, broker: Brok
         client, seen = client_of(), list[bytes]()
         handler = client._package_handler
         inner = handler._handle_packet
-        handler._handle_packet = lambda command, packet: (seen.append(packet), inner(command, packet))
+
+        def tapped(command: int, packet: bytes) -> None:
+            seen.append(packet)
+            inner(command, packet)
+
+        handler._handle_packet = tapped
         await client.connect("127.0.0.1", broker.port)
         client.publish("a", b"x", qos=1)
         for _ in range(200):
@@ -117,4 +127,3 @@ def test_a_broken_connection_ends_in_an_empty_disconnect_and_the_transport_is_wh
         return seen
 
     assert asyncio.run(story()) == [b""]
-    until(lambda: True, "")

@@ -77,7 +77,7 @@ class Peer:
         self.client = MqttClient(
             Mqtt(url=url, name=name, **settings),
             Session(subscriptions=topics or ("none/none",), will=Note(topic=f"will/{name}", payload=b"gone"),
-                    retained=frozenset(retained)),
+                    retained=frozenset(retained), insist=False),
             password=None, clock=self.clock, inbox=Inbox(lambda _: True), listener=self,
         )  # fmt: skip
         self._over = False
