@@ -113,13 +113,14 @@ class Archived(Generic[T]):
             return None  # written by an older version that understood it otherwise
 
     def _usable(self, now: datetime) -> T | None:
-        if self._last is None:
+        if self._last is None or self._last.issued > now:  # after a jump of the clock it would be a look ahead
+            self._last = None
             for at in [at for at in reversed(self.issues()) if at <= now][:_TRIED]:
                 self._last = self.issue(at)
                 if self._last is not None:
                     break
         last = self._last
-        if last is None or last.issued > now:  # from after a jump of the clock: it would be a look into the future
+        if last is None:
             return None
         end = last.start + timedelta(seconds=last.dt_s * self._slots(last))
         return last if end > now else None

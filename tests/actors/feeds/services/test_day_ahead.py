@@ -163,6 +163,13 @@ def test_the_past_is_filled_a_few_days_at_a_time_and_its_absence_is_no_trouble(t
     assert empty.asked.count(TODAY - timedelta(days=1)) == 2
 
 
+def test_days_that_are_filled_in_later_do_not_make_the_prices_newer(tmp_path: Path) -> None:
+    feed = book(tmp_path, Market(), history_days=7)
+    first = feed.ask(NOON).series
+    later = feed.ask(NOON + timedelta(minutes=30)).series
+    assert len(later.spot_eur_per_kwh) > len(first.spot_eur_per_kwh) and later.issued == first.issued == NOON
+
+
 def test_a_missing_day_in_the_past_is_unknown_not_zero(tmp_path: Path) -> None:
     market = Market(days={TODAY: 96, TODAY - timedelta(days=2): 96})
     series = book(tmp_path, market).ask(MORNING).series

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -219,5 +219,9 @@ def test_the_token_stands_in_no_trouble_and_in_no_file(service: Service, tmp_pat
     assert TOKEN not in str(caught.value)
     service.say(body(SPARSE))
     entsoe(service, tmp_path)(PricesRequest(now=NOW))
+    said = spoiled(("<code>999", "<code>401"), ("No matching", f"Bad token {TOKEN}"), name="entsoe_no_data.xml")
+    service.say(said)
+    later = entsoe(service, tmp_path)(PricesRequest(now=NOW + timedelta(hours=4)))
+    assert "Bad token" in later.trouble and TOKEN not in later.trouble
     written = [p for p in tmp_path.rglob("*") if p.is_file()]
     assert written and all(TOKEN.encode() not in p.read_bytes() for p in written)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -99,8 +100,13 @@ def test_a_body_of_32_mb_is_refused_and_not_asked_for_again(service: Service, ht
 
 def test_a_small_packed_body_that_unfolds_to_32_mb_is_refused(service: Service, http: Http) -> None:
     service.say(Reply(gzip.compress(b"\0" * (32 * 2**20)), headers={"Content-Encoding": "gzip"}))
-    with pytest.raises(Refused, match="larger than 4 MB"):
-        http.get(service.url, source="X")
+    tracemalloc.start()
+    try:
+        with pytest.raises(Refused, match="larger than 4 MB"):
+            http.get(service.url, source="X")
+        assert tracemalloc.get_traced_memory()[1] < 16 * 2**20, "and is not unfolded in memory before"
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_packed_body_is_unpacked_and_half_of_one_is_refused(service: Service, http: Http) -> None:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.feeds.services.http import Http
+from actors.feeds.services.http import Http, HttpLimits
 from actors.feeds.services.open_meteo import OpenMeteo, Resolution, parse
 from actors.feeds.services.types import ServiceSettings, WeatherRequest
 from actors.feeds.services.worker import methods
@@ -285,3 +285,25 @@ def test_our_forecaster_makes_a_house_forecast_of_it(service: Service, tmp_path:
         made = forecast(request)
         noon = made.pv_kw[0][:12]
         assert all(2.0 < kw < 8.0 for kw in noon) and not any(math.isnan(v) for v in made.pv_kw[0])
+
+
+def test_a_clock_that_jumps_back_finds_the_forecast_of_that_time(service: Service, tmp_path: Path) -> None:
+    service.say(body(QUARTERS))
+    ask = worker(service, tmp_path)
+    ask(NOW)
+    ask(NOW + timedelta(hours=1))
+    service.say(Reply(b"", 500))
+    for asker in (ask, worker(service, tmp_path)):
+        assert asker(NOW + timedelta(minutes=20)).series.issued == NOW
+        with pytest.raises(DataError):
+            asker(NOW - timedelta(minutes=1))
+
+
+def test_each_call_of_the_worker_has_its_own_time(service: Service, tmp_path: Path) -> None:
+    at = [0.0]
+    http = Http(HttpLimits(call_s=60.0), sleep=lambda _: None, monotonic=lambda: at[0])
+    service.say(body(QUARTERS))
+    ask = worker(service, tmp_path, http)
+    ask(NOW)
+    at[0] += 3600.0
+    assert ask(NOW + timedelta(hours=1)).trouble == ""

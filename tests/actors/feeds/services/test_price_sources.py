@@ -87,6 +87,15 @@ def test_ote_has_the_quarter_hourly_line_and_not_the_hourly_reference() -> None:
     assert min(values) == pytest.approx(-0.0432), "a negative price at noon is kept"
 
 
+def test_ote_with_an_hourly_line_beside_the_quarter_hourly_one_is_read_in_quarters() -> None:
+    def add(answer: Any) -> None:
+        hourly = dict(answer["data"]["dataLine"][2], title="Price (EUR/MWh)")
+        answer["data"]["dataLine"].insert(0, hourly)
+
+    found = ote.parse(changed("ote_2026-06-14.json", add), DAY, PRAGUE)
+    assert found == ote.parse(body("ote_2026-06-14.json"), DAY, PRAGUE)
+
+
 def test_ote_is_asked_about_one_day(service: Service, http: Http) -> None:
     service.say(body("ote_2026-06-14.json"))
     quoted = ote.Ote(http, zone=PRAGUE, url=service.url).fetch(DAY)
