@@ -82,7 +82,7 @@ class Audit:
         )
         self._relays = Relays(house, points, timing, self._authority, self._signals, self._book)
         self._physics = Physics(house, timing, self._authority, self._signals, self._stored, self._book)
-        self._authority.gone = self._gone
+        self._authority.at_default = self._at_default
         self._clock: Clock | None = None
         self._heard: dict[type, Callable[[Any], None]] = {
             Request: self._authority.offered,
@@ -176,11 +176,11 @@ class Audit:
         elif message.topic == RESULT and not message.retained:
             self._stored.result(message.payload, self._at_s())
 
-    def _gone(self, spec: PointSpec, written: str) -> bool:
-        """The device reports the default of this point, or another state of the relay, than was written last."""
+    def _at_default(self, spec: PointSpec) -> bool:
+        """The device reports the default of this point, whatever was written last."""
         if spec.relay is not None:
             room = None if self._signals.rooms is None else self._signals.rooms.rooms.get(spec.name.split(".")[1])
-            return room is not None and (room.automatic is True or room.relay_on is (written != "on"))
+            return room is not None and room.automatic is True
         # a day's budget that is used up is no breach of its own: the limit returns when the budget does
         return spec.name == EXPORT and (self._stored.export_is(str(spec.default)) or self._stored.spent_up())
 

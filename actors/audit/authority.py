@@ -36,7 +36,7 @@ class Authority:
         self.permit_until_s = -math.inf
         self._times, self._signals, self._book = times, signals, book
         self._slack_s = times.gate_tick_s + times.device_tick_s
-        self.gone: Callable[[PointSpec, str], bool] = lambda *_: False  # as the device reports it
+        self.at_default: Callable[[PointSpec], bool] = lambda _: False  # as the device reports it
         self._offered: Request | None = None
         self._fence: dict[str, tuple[tuple[int, int], int]] = {}
         self._trips: dict[str, tuple[Trip, float]] = {}
@@ -287,8 +287,10 @@ class Authority:
             since_s = self._alive_s.get(spec.device)
             if write.level <= Level.SAFETY_TRIP or name == MODE or write.value == spelled(spec.default):
                 continue
-            if self.gone(spec, write.value):
-                continue  # what was written last never took, or somebody else's hand ended it
+            if self.at_default(spec):
+                continue  # what was written last never took
+            if any(source.startswith("/devices/") for _, source in self.asks[name].living):
+                continue  # somebody else's hand ended it, and is respected: the device is there without a write
             if write.value in {_safe(spec, t.kind) for t in self._tripping(name)}:
                 continue  # a trip to the value that stands writes nothing
             if since_s is None or at_s - since_s < slack_s or not self._signals.heard_since(spec, since_s):

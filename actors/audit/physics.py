@@ -72,6 +72,7 @@ class Physics:
             at_s < self._authority.permit_until_s
             and self._signals.link_up_s is not None
             and self._stored.answering(at_s)
+            and self._stored.obeying()
             and self._signals.fresh("inverter", at_s)
             and self._signals.inverter is not None
             and not self._signals.inverter.fault

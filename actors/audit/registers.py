@@ -99,6 +99,11 @@ class StoredSettings:
         """The stick answers: a command that it owes an answer for too long means that the link is dead."""
         return not self._sent or self._sent[-1].confirmed_s is not None or at_s - self._sent[-1].at_s < 1.0
 
+    def obeying(self) -> bool:
+        """The feed-in limit that was written last is what is read: an inverter that ignores it is as good as dead."""
+        sent = next((s for s in reversed(self._sent) if s.register.startswith("export.")), None)
+        return sent is None or self._read.get(sent.register) == sent.value
+
     def restarted(self) -> None:
         """The device began anew: it knows no answers that its former life got."""
         for sent in self._sent:
