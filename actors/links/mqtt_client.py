@@ -23,7 +23,6 @@ from actors.runtime.clock import speed_of
 from models.types.mqtt import Mqtt
 
 HAND_ON_S = 0.02  # what arrives is handed on at most this often: a burst of thousands is a few dozen turns
-HEALTHY_S = 2.0  # a connection that stood this long makes the next try a first one again
 TAKEN_S = (5.0, 60.0)  # pauses while another client uses our id: two that throw each other out help nobody
 REFUSED_S = (1.0, 5.0)
 GHOSTS = 20
@@ -79,8 +78,8 @@ class Retry:
     def after(self, ended: Ended, up_s: float) -> float:
         """Pause [s], at most four fifths of the longest."""
         kind = ended.kind if ended.kind in ("taken", "refused", "tls") else "usual"
-        healthy_s = CALM_S if kind == "taken" else HEALTHY_S
-        if kind != self._kind or up_s >= healthy_s:
+        healthy_s = CALM_S if kind == "taken" else 0.0  # a connection that stood makes the next try a first one again
+        if kind != self._kind or (ended.was_up and up_s >= healthy_s):
             self._kind, self._times = kind, 0
         first_s, longest_s = {"taken": TAKEN_S, "refused": REFUSED_S, "tls": REFUSED_S}.get(kind, self._usual)
         base_s = min(longest_s, first_s * 2.0**self._times)
@@ -204,6 +203,7 @@ class MqttClient:
             "refused": counters.refused,
             "unheard": counters.unheard,
             "received": inbox.received,
+            "waiting_in": len(inbox),
             "coalesced": inbox.coalesced,
             "dropped": inbox.dropped,
             "dropped_oversize": counters.dropped_oversize,

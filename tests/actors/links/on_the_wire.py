@@ -14,7 +14,7 @@ from actors.devices.registry import DEVICES, all_points
 from actors.gate.actor import Gate, GateSettings
 from actors.links.mqtt import MqttLink
 from actors.memory import MemoryTrips, MemoryWear
-from actors.messages import Alarm, Incoming, LinkState, Proof, WireWrite
+from actors.messages import Alarm, Incoming, LinkState, Outgoing, Proof, WireWrite
 from actors.runtime import Behaviour, ChildSpec, PykkaRuntime, ScaledClock, SupervisorSpec
 from actors.safety import Safety, SafetySettings
 from config.schema import HouseFile
@@ -137,6 +137,12 @@ class HouseOnWire:
         at = time.monotonic()
         self.runtime.tell("/core/gate", request)
         return at
+
+    def send(self, topic: str, payload: bytes, *, slot: str, ttl_s: float) -> None:
+        """A message straight to the link."""
+        expires_s = self.clock.monotonic() + ttl_s
+        message = Outgoing(topic=topic, payload=payload, expires_s=expires_s, slot=slot)
+        self.runtime.tell("/io/link", message)
 
     def of(self, kind: type[T]) -> list[T]:
         return [e for _, e in list(self.events) if isinstance(e, kind)]
