@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 from config.faults import Fault
 from config.schema import HouseFile
 from config.timing import OUTLASTS
+from models.errors import ConfigError
+from models.types.loxone import udp_keys
 
 
 def unsafe(file: HouseFile, folder: Path) -> list[Fault]:
@@ -21,8 +23,9 @@ def unsafe(file: HouseFile, folder: Path) -> list[Fault]:
     folder : Path
         Of the house file: [data] is relative to it.
     """
-    parts = (_site, _power, _battery, _rooms, _timing, _planner, _others)
-    return [*(fault for part in parts for fault in part(file)), *_data(file, folder)]
+    parts = (_site, _power, _battery, _rooms, _timing, _planner, _others, _wires)
+    data = () if file.live else _data(file, folder)  # a live house replays nothing
+    return [*(fault for part in parts for fault in part(file)), *data]
 
 
 def _fault(field: str, value: object, limit: str, remedy: str) -> Fault:
@@ -207,6 +210,20 @@ def _others(file: HouseFile) -> Iterator[Fault]:
         yield _fault(
             "simulation.tick_s", file.simulation.tick_s, "does not divide a quarter hour", "write 15, 30, 60 or 300"
         )
+
+
+def _wires(file: HouseFile) -> Iterator[Fault]:
+    if (file.prices is None) is not (file.weather is None):
+        there, missing = ("prices", "weather") if file.weather is None else ("weather", "prices")
+        limit = f"[{there}] is from a service, so the house is live"
+        yield _fault(missing, "no table", limit, f"add [{missing}] too, or neither")
+    if file.live and file.mqtt is None:
+        yield _fault("mqtt", "no table", "a live house has no twin in memory", "add [mqtt] with the broker's url")
+    try:
+        udp_keys([room.name for room in file.rooms], file.loxone.udp_heartbeat_key)
+    except ConfigError as error:
+        if file.loxone.via == "udp":
+            yield _fault("loxone", file.loxone.udp_heartbeat_key, str(error), "rename the room or the key")
 
 
 def _data(file: HouseFile, folder: Path) -> Iterator[Fault]:

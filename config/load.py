@@ -55,6 +55,10 @@ def load(path: Path) -> HouseFile:
         raise HouseFileError(path, faults)
     folder = path.resolve().parent
     update: dict[str, object] = {"data": file.data.at(folder)}
+    if file.prices is not None and file.prices.path is not None:
+        update["prices"] = file.prices.model_copy(update={"path": folder / file.prices.path})
+    if file.mqtt is not None and file.mqtt.ca_file is not None:
+        update["mqtt"] = file.mqtt.model_copy(update={"ca_file": folder / file.mqtt.ca_file})
     if file.secrets.dir is not None:
         update["secrets"] = file.secrets.model_copy(update={"dir": folder / file.secrets.dir})
     return file.model_copy(update=update)

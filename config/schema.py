@@ -26,6 +26,9 @@ from models.types.house import (
     Tariff,
     ThermalDefaults,
 )
+from models.types.loxone import Loxone
+from models.types.mqtt import Mqtt
+from models.types.services import PriceService, PvService, WeatherService
 
 HOUSE_TABLES = ("site", "arrays", "inverter", "battery", "connection", "tariff", "thermal", "rooms")
 
@@ -44,6 +47,9 @@ class Run(Settings):
     start: dt.date | None = Field(None, description="first local day of a replay, from midnight on")
     speed: float = Field(1.0, ge=1, le=3600, description="house seconds per real second in a replay")
     state_dir: str = Field("var", min_length=1, max_length=400, description="folder of socket, lock and store")
+    base_load_kw: float = Field(
+        0.5, ge=0, le=20, description="of a live house without heating, until its own is measured"
+    )
     allow_inject: bool = Field(False, description="may faults be injected? never in a house that people live in")
 
 
@@ -164,6 +170,11 @@ class HouseFile(Settings):
     simulation: Simulation = Simulation()
     user: User = User()
     secrets: SecretsTable = SecretsTable()
+    mqtt: Mqtt | None = None  # None: the twin in memory
+    loxone: Loxone = Loxone()
+    prices: PriceService | None = None  # these three None: a replay of [data]
+    weather: WeatherService | None = None
+    pv_forecast: PvService | None = None
 
     @model_validator(mode="after")
     def _is_a_house(self) -> HouseFile:
@@ -172,6 +183,11 @@ class HouseFile(Settings):
         except ValidationError as error:
             raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
         return self
+
+    @property
+    def live(self) -> bool:
+        """Prices and weather come from services, time is the world's; else the house lives in recorded days."""
+        return self.prices is not None
 
     @property
     def house(self) -> House:

@@ -11,6 +11,7 @@ import json
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -18,18 +19,35 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
+from actors.links.twin_clock import follow_twin
 from actors.messages import Alarm, Trip, TripReset
 from actors.ops.journal import Journal
 from actors.ops.status import Status
-from actors.runtime import ChildSpec, Failed, GaveUp, Port, PykkaRuntime, Restarted, ScaledClock, WorkerEnded
+from actors.planning.measured_load import MeasuredLoad
+from actors.planning.planner import Load
+from actors.runtime import (
+    ChildSpec,
+    Clock,
+    Failed,
+    GaveUp,
+    Port,
+    PykkaRuntime,
+    Restarted,
+    ScaledClock,
+    SystemClock,
+    Worker,
+    WorkerEnded,
+)
 from actors.store.boot import STORE_FILE, next_boot
 from actors.store.trips import FileTrips
 from actors.store.wear import FileWear
 from config.load import load
 from config.schema import HouseFile
+from config.secrets import secret
 from models.errors import ConfigError, PemsError
+from models.types.mqtt import PASSWORD, Mqtt, broker_at
 from models.types.slots import local_midnight
-from pems_actors import logs, workers
+from pems_actors import logs, outside, workers
 from pems_actors.console.server import ConsoleServer
 from pems_actors.console.wire import SOCKET_FILE
 from pems_actors.ending import ENDING, EXIT_ESCALATED, EXIT_MISTAKE, EXIT_UNVERIFIED, REPORT_FILE
@@ -44,6 +62,9 @@ FAIL_SAFE_S = 5.0
 SWITCH_S = 0.0005  # a busy thread makes way after this (Python's own: 5 ms); a trip goes through three to the link
 WORKERS_LOG = "workers.log"  # what worker processes print
 
+LOAD_FILE = "load.json"  # the base load as measured
+Io = Callable[[], tuple[ChildSpec, ...]]
+
 log = structlog.get_logger(__name__)
 
 
@@ -55,8 +76,26 @@ class CoreJob:
     config_path: Path
     state: Path
     start: date | None
-    speed: float
+    speed: float | None  # None: the house file's, or that of the twin on the broker
     for_s: float | None  # real seconds; None: until it is told to end
+    link: str | None = None  # a broker's address; None: the house file's, or the twin in memory
+
+
+def broker(config: HouseFile, link: str | None) -> Mqtt | None:
+    """The broker that the devices are on: `--link`, else [mqtt]; None: no broker, a twin in memory.
+
+    Raises
+    ------
+    ConfigError
+        The address is none.
+    """
+    if link is None:
+        return config.mqtt
+    try:
+        broker_at(link)
+    except ValueError as error:
+        raise ConfigError(f"--link {error}") from None
+    return (config.mqtt or Mqtt()).model_copy(update={"url": link})
 
 
 def run_core(job: CoreJob) -> int:
@@ -70,69 +109,112 @@ def run_core(job: CoreJob) -> int:
 class _Core:
     def __init__(self, job: CoreJob) -> None:
         self._job = job
-        self._config = job.config.at_speed(job.speed)
+        self._mqtt = broker(job.config, job.link)
         self._over = threading.Event()
         self._escalated = ""
+        self._clock, self._speed = self._time()
+        self._config = job.config.at_speed(self._speed)
+
+    def _time(self) -> tuple[Clock, float]:
+        """The world's time for a live house, the twin's where one is on the broker, else recorded days."""
+        job, config = self._job, self._job.config
+        if config.live:
+            if job.start is not None or (job.speed or 1.0) != 1.0:
+                raise ConfigError(
+                    "--start and --speed are for recorded days", hint="this house is live: leave them out"
+                )
+            return SystemClock(), 1.0
+        if self._mqtt is not None:
+            clock = follow_twin(self._mqtt, secret(PASSWORD, config.secrets.dir))
+            if job.speed is not None and abs(job.speed - clock.speed) > 1e-9:
+                raise ConfigError(
+                    f"--speed {job.speed:g}: the twin at {self._mqtt.broker} runs at {clock.speed:g}",
+                    hint="leave --speed out, or start the twin with the same",
+                )
+            return clock, clock.speed
+        speed = config.run.speed if job.speed is None else job.speed
+        return ScaledClock(self._start(), speed), speed
 
     def run(self) -> int:
-        job = self._job
+        job, clock = self._job, self._clock
         boot = next_boot(job.state)
-        recorded = Recorded.of(self._config, self._config.simulation.seed)
-        clock = ScaledClock(self._start(recorded), job.speed)
-        parts = self._parts(recorded, FileTrips(job.state, boot), FileWear(job.state, boot, clock.now()))
+        parts = self._parts(FileTrips(job.state, boot), FileWear(job.state, boot, clock.now()))
         runtime = PykkaRuntime(
             house_tree(self._config, parts), clock=clock, boot=boot.number, seed=self._config.simulation.seed,
             on_escalate=self._escalate,
         )
         runtime.listen(_log_event, Alarm, Trip, TripReset, Failed, Restarted, GaveUp, WorkerEnded)
-        console = ConsoleServer(job.state / SOCKET_FILE, Handlers(runtime, self._config, job.speed).table())
+        console = ConsoleServer(job.state / SOCKET_FILE, Handlers(runtime, self._config, self._speed).table())
         for number in ENDING:
             signal.signal(number, lambda *_: self._over.set())
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)  # `run` blocks them until somebody listens: none is lost
-        log.info("core.started", boot=boot.number, house_time=clock.now().isoformat(), speed=job.speed)
+        log.info("core.started", boot=boot.number, house_time=clock.now().isoformat(), speed=self._speed)
         runtime.start()
         try:
             console.start()
             self._over.wait(job.for_s)
-            pending = release_all(runtime, timeout_s=(FAIL_SAFE_S if self._escalated else RELEASE_S) * job.speed)
+            pending = release_all(runtime, timeout_s=(FAIL_SAFE_S if self._escalated else RELEASE_S) * self._speed)
         finally:
             console.stop()
-            runtime.stop(5.0 * job.speed)
+            runtime.stop(5.0 * self._speed)
         return self._end(pending)
 
-    def _start(self, recorded: Recorded) -> datetime:
-        start = self._job.start or self._config.run.start
+    def _start(self) -> datetime:
+        config = self._job.config
+        start = self._job.start or config.run.start
         if start is None:
             raise ConfigError(
                 "[run] start is not set, and without it there is no recorded day to live in",
                 hint="give --start 2021-02-08 or set it in the house file",
             )
-        recorded.begins(start, self._config.model_copy(update={"simulation": self._config.simulation.model_copy(
-            update={"warmup_days": 0, "tail_h": 0})}), 2)
-        return local_midnight(start, ZoneInfo(self._config.house.site.timezone))
+        recorded = Recorded.of(config, config.simulation.seed)
+        bare = config.simulation.model_copy(update={"warmup_days": 0, "tail_h": 0})
+        recorded.begins(start, config.model_copy(update={"simulation": bare}), 2)
+        return local_midnight(start, ZoneInfo(config.house.site.timezone))
 
-    def _parts(self, recorded: Recorded, trips: FileTrips, wear: FileWear) -> Parts:
-        job, config = self._job, self._config
-        output = job.state / WORKERS_LOG
-        twin_args = ("--config", str(job.config_path), "--seed", str(config.simulation.seed), "--speed", str(job.speed))
-        load = recorded.known_load()
+    def _parts(self, trips: FileTrips, wear: FileWear) -> Parts:
+        output = self._job.state / WORKERS_LOG
+        load, io = self._live() if self._config.live else self._replay()
         return Parts(
-            twin=lambda: workers.process("twin", args=twin_args, log=output),
+            io=io,
             optimizer=lambda: workers.process("optimizer", nice=10, log=output),
             forecaster=lambda: workers.process("forecaster", nice=10, log=output),
-            prices=lambda: recorded.known_prices(),
-            weather=lambda: recorded.known_weather(),
             load=lambda: load,
             trips=trips,
             wear=wear,
-            quick=False,
             ops=self._ops,
         )
+
+    def _live(self) -> tuple[Load, Io]:
+        """Devices on the broker, prices and weather of services, and the load as this house measures it."""
+        job, config, mqtt = self._job, self._config, self._mqtt
+        assert mqtt is not None
+        args = ("--config", str(job.config_path), "--state", str(job.state))
+        load = MeasuredLoad(job.state / LOAD_FILE, config.run.base_load_kw)
+
+        def inputs() -> Worker:
+            return workers.process("inputs", args=args, log=job.state / WORKERS_LOG)
+
+        return load, lambda: (*outside.mqtt_wires(config, mqtt), *outside.services(config, inputs))
+
+    def _replay(self) -> tuple[Load, Io]:
+        """A twin, in memory or on a broker, and what was known on its recorded day."""
+        job, config, mqtt = self._job, self._config, self._mqtt
+        recorded = Recorded.of(config, config.simulation.seed)
+        load, feeds = recorded.known_load(), (recorded.known_prices, recorded.known_weather)
+        if mqtt is not None:
+            return load, lambda: (*outside.mqtt_wires(config, mqtt), *outside.recorded_feeds(*feeds))
+        args = ("--config", str(job.config_path), "--seed", str(config.simulation.seed), "--speed", str(self._speed))
+
+        def twin() -> Worker:
+            return workers.process("twin", args=args, log=job.state / WORKERS_LOG)
+
+        return load, lambda: outside.replay(config, twin=twin, prices=feeds[0], weather=feeds[1], quick=False)
 
     def _ops(self) -> tuple[ChildSpec, ...]:
         job, config = self._job, self._config
         output, store = job.state / WORKERS_LOG, job.state / STORE_FILE
-        flush_s = max(5.0, 1.0 * job.speed)
+        flush_s = max(5.0, 1.0 * self._speed)
         return (
             ChildSpec(id="store", make=lambda: Port(lambda: workers.process("store", log=output)), on_give_up="park"),
             ChildSpec(id="journal", make=lambda: Journal(store, flush_s=flush_s), on_give_up="park"),
@@ -183,8 +265,9 @@ def main(text: str) -> int:
             config_path=path,
             state=Path(job["state"]),
             start=None if job["start"] is None else date.fromisoformat(job["start"]),
-            speed=float(job["speed"]),
+            speed=job["speed"],
             for_s=job["for_s"],
+            link=job["link"],
         )
     )
 

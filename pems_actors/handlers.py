@@ -73,6 +73,7 @@ class Handlers:
         cells = self._runtime.stats()
         return {
             **self._snapshot("/ops/status"),
+            "speed": self._speed,
             "permit_left_s": gate.get("permit_left_s"),
             "points": gate.get("points", {}),
             "trips": self._snapshot(SAFETY).get("trips", []),

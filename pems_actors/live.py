@@ -16,9 +16,9 @@ from rich.text import Text
 BAR = 12
 
 
-def picture(status: Mapping[str, Any], *, speed: float, zone: ZoneInfo) -> RenderableType:
+def picture(status: Mapping[str, Any], *, zone: ZoneInfo) -> RenderableType:
     """Everything at a glance."""
-    top = Columns([_now(status, speed), _flows(status), _plan(status, zone)], equal=True, expand=True)
+    top = Columns([_now(status), _flows(status), _plan(status, zone)], equal=True, expand=True)
     return Group(top, Columns([_rooms(status), _commands(status)], expand=True), _foot(status))
 
 
@@ -34,10 +34,10 @@ def line(status: Mapping[str, Any]) -> str:
     )
 
 
-def _now(status: Mapping[str, Any], speed: float) -> Panel:
+def _now(status: Mapping[str, Any]) -> Panel:
     table = _grid()
     _row(table, "house time", _local(status))
-    _row(table, "speed", f"{speed:g} x")
+    _row(table, "speed", f"{status.get('speed', 1):g} x")
     _row(table, "buy", f"{_eur(status.get('price_import'))} EUR/kWh")
     _row(table, "sell", _negative(status.get("price_export")))
     _row(table, "cost so far", f"{_money(status.get('cost_eur'))} EUR")

@@ -40,6 +40,7 @@ def run_house(
     speed: float | None,
     state: Path | None,
     json_: bool,
+    link: str | None = None,
 ) -> int:
     """Run the house and watch it.
 
@@ -49,6 +50,8 @@ def run_house(
         Real seconds; None: until SIGINT or SIGTERM.
     start, speed, state
         As given on the command line; None: the house file's, and a fresh state folder.
+    link : str, optional
+        A broker's address; None: the house file's, or the twin in memory.
     json_ : bool
         Print one status as JSON per look instead of a picture.
 
@@ -57,22 +60,21 @@ def run_house(
     int
         0: every point is back at its default, read back; 3: some are not, they are named; 70: the core gave up.
     """
-    speed = config.run.speed if speed is None else speed
     folder = states.fresh(Path(config.run.state_dir)) if state is None else state
     if state is not None:
         with StateLock(folder):
             pass  # a house that runs there already is told at once, not by a dead core
     job = {
         "config": str(config_path), "state": str(folder), "start": None if start is None else start.isoformat(),
-        "speed": speed, "for_s": for_s,
+        "speed": speed, "for_s": for_s, "link": link,
     }
-    front = _Front(job, folder, speed, ZoneInfo(config.house.site.timezone), json_)
+    front = _Front(job, folder, ZoneInfo(config.house.site.timezone), json_)
     return front.run()
 
 
 class _Front:
-    def __init__(self, job: dict[str, Any], folder: Path, speed: float, zone: ZoneInfo, json_: bool) -> None:
-        self._job, self._folder, self._speed, self._zone, self._json = job, folder, speed, zone, json_
+    def __init__(self, job: dict[str, Any], folder: Path, zone: ZoneInfo, json_: bool) -> None:
+        self._job, self._folder, self._zone, self._json = job, folder, zone, json_
         self._out = Console(stderr=False)
         self._ending_s: float | None = None  # monotonic
         self._said_s = -LINE_S
@@ -124,7 +126,7 @@ class _Front:
     def _show(self, status: dict[str, Any], live: Live | None) -> None:
         """A picture on a terminal, else a line now and then."""
         if live is not None:
-            live.update(picture(status, speed=self._speed, zone=self._zone))
+            live.update(picture(status, zone=self._zone))
         elif time.monotonic() - self._said_s >= (JSON_S if self._json else LINE_S):
             self._said_s = time.monotonic()
             self._say(json.dumps(status) if self._json else line(status))

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from actors.devices.base import DeviceTiming
 from actors.devices.inverter_job import InverterExtras, WearLog
 from actors.devices.registry import DEVICES, all_points
-from actors.feeds.actor import Feed
 from actors.gate.actor import Gate, GateSettings
-from actors.links.twin import TwinLink
-from actors.messages import PricesKnown, WeatherKnown
 from actors.planning.assemble import PlanSettings
 from actors.planning.dispatcher import Dispatcher, DispatchSettings
 from actors.planning.local_rules import LocalRules
@@ -25,7 +21,7 @@ from actors.safety import Safety, SafetySettings, TripStore
 from config.schema import HouseFile
 from models.physics.rooms import RoomPlant, nominal_plants
 from models.types.command import Level
-from models.types.forecast import HouseForecast, PriceSeries, WeatherForecast
+from models.types.forecast import HouseForecast
 from models.types.forecast_request import ForecastRequest
 from models.types.house import House
 from solvers.problem import CalmPrices
@@ -35,15 +31,12 @@ from solvers.problem import CalmPrices
 class Parts:
     """What differs between a house that runs, one that is simulated, and one under test."""
 
-    twin: Callable[[], Worker]
+    io: Callable[[], tuple[ChildSpec, ...]]  # wires and inputs: see `outside`
     optimizer: Callable[[], Worker]
     forecaster: Callable[[], Worker] | None  # None: `forecast` is used, for perfect foresight
-    prices: Callable[[], Callable[[datetime], PriceSeries]]
-    weather: Callable[[], Callable[[datetime], WeatherForecast]]
     load: Callable[[], Load]
     trips: TripStore
     wear: WearLog
-    quick: bool  # virtual time: look for an answer when it may be there
     method: str = "plan"
     surplus: bool = False  # heat on live surplus sun, as the smart policy does
     level: Level = Level.PLAN
@@ -60,7 +53,7 @@ def house_tree(config: HouseFile, parts: Parts) -> SupervisorSpec:
         children=(
             _core(config, parts),
             _devices(config, parts),
-            _io(config, parts),
+            _io(parts),
             _plan(config, parts),
             SupervisorSpec(id="ops", children=parts.ops(), on_give_up="park"),
         ),
@@ -120,31 +113,8 @@ def _devices(config: HouseFile, parts: Parts) -> SupervisorSpec:
     )
 
 
-def _io(config: HouseFile, parts: Parts) -> SupervisorSpec:
-    timing = config.timing
-    return SupervisorSpec(
-        id="io",
-        on_give_up="park",
-        children=(
-            ChildSpec(id="twin", make=lambda: Port(parts.twin), on_give_up="park"),
-            ChildSpec(
-                id="link",
-                make=lambda: TwinLink(tick_s=timing.gate_tick_s, deadline_s=timing.answer_s * 5, quick=parts.quick),
-                on_give_up="park",
-                intensity=1_000_000,  # links retry for ever
-            ),
-            ChildSpec(
-                id="prices",
-                make=lambda: Feed("prices", parts.prices, lambda p: PricesKnown(prices=p), every_s=300.0),
-                on_give_up="park",
-            ),
-            ChildSpec(
-                id="weather",
-                make=lambda: Feed("weather", parts.weather, lambda w: WeatherKnown(weather=w), every_s=900.0),
-                on_give_up="park",
-            ),
-        ),
-    )
+def _io(parts: Parts) -> SupervisorSpec:
+    return SupervisorSpec(id="io", on_give_up="park", children=parts.io())
 
 
 def plan_settings(config: HouseFile) -> PlanSettings:

@@ -10,7 +10,7 @@ from actors.runtime import JsonCodec, ProcessWorker, serve
 from models.errors import ConfigError
 
 Methods = Mapping[str, Callable[[object], object]]
-NAMES = ("optimizer", "forecaster", "store", "twin")
+NAMES = ("optimizer", "forecaster", "store", "twin", "inputs")
 
 
 def codec(name: str) -> JsonCodec:
@@ -38,6 +38,10 @@ def _types(name: str) -> tuple[type, ...]:
             from models.types.twin_wire import TwinExchange, TwinOutput
 
             return TwinExchange, TwinOutput
+        case "inputs":
+            from actors.feeds.services.types import TYPES
+
+            return TYPES
         case _:
             raise ConfigError(f"worker {name!r} is not known", hint=f"one of {', '.join(NAMES)}")
 
@@ -48,12 +52,30 @@ def process(name: str, *, args: tuple[str, ...] = (), nice: int = 0, log: Path |
     return ProcessWorker(command, codec(name), nice=nice, log_path=log)
 
 
-def serve_worker(name: str, fd: int, *, config: Path | None = None, seed: int = 1, speed: float = 1.0) -> None:
-    """Run one worker until the core is gone; the last three are for the twin only."""
-    serve(fd, _methods(name, config, seed, speed), codec(name))
+def serve_worker(
+    name: str,
+    fd: int,
+    *,
+    config: Path | None = None,
+    seed: int = 1,
+    speed: float = 1.0,
+    state: Path | None = None,
+) -> None:
+    """Run one worker until the core is gone.
+
+    Parameters
+    ----------
+    config : Path, optional
+        Of the twin and of the inputs.
+    seed, speed
+        Of the twin.
+    state : Path, optional
+        Of the inputs: where they remember what services said.
+    """
+    serve(fd, _methods(name, config, seed, speed, state), codec(name))
 
 
-def _methods(name: str, config: Path | None, seed: int, speed: float) -> Methods:
+def _methods(name: str, config: Path | None, seed: int, speed: float, state: Path | None) -> Methods:
     match name:
         case "optimizer":
             from solvers.worker import methods as optimizer
@@ -73,5 +95,11 @@ def _methods(name: str, config: Path | None, seed: int, speed: float) -> Methods
             if config is None:
                 raise ConfigError("worker twin needs --config", hint="it is started by run")
             return twin(config, seed, speed)
+        case "inputs":
+            from pems_actors.inputs_worker import methods as inputs
+
+            if config is None or state is None:
+                raise ConfigError("worker inputs needs --config and --state", hint="it is started by run")
+            return inputs(config, state)
         case _:
             raise ConfigError(f"worker {name!r} is not known", hint=f"one of {', '.join(NAMES)}")

@@ -48,6 +48,7 @@ NEWS = timedelta(hours=6)  # prices that reach this much further are worth a new
 class Load(Protocol):
     """Measured base load, and in the perfect-foresight policy what is to come."""
 
+    def see(self, now: datetime, kw: float) -> None: ...
     def history(self, now: datetime, days: float) -> MeasuredSeries: ...
     def known(self, now: datetime, steps: int) -> MeasuredSeries | None: ...
 
@@ -152,6 +153,9 @@ class Planner(Behaviour):
             else:
                 since_s = self._mode[1] if self._mode[0].composite is reading.mode.composite else at_s
             self._mode = (reading.mode, since_s)
+        if reading.load_kw is not None and len(self._relays) == len(self._setup.house.rooms):
+            heating_kw = sum(r.heater_kw for r in self._setup.house.rooms if self._relays[r.name])
+            self._load.see(now, reading.load_kw - heating_kw)
         if reading.pv_kw is not None:
             self._see_pv(now, reading.pv_kw, reading.grid_kw)
 

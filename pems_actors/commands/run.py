@@ -24,6 +24,8 @@ run                                  the demo house until Ctrl-C
 run --for 2m                         for two minutes
 run --start 2021-05-17 --speed 300   spring, negative prices, faster
 run --json                           one line of JSON per second
+run --link mqtt://127.0.0.1:1883     on a broker, with the time of the `twin` there
+run --config home.toml               a live house: see docs/home.md
 ```
 """
 
@@ -45,6 +47,14 @@ def register(app: typer.Typer) -> None:
             Path | None,
             typer.Option(metavar="DIR", help="Keep socket, lock and store here.", show_default="a new folder in var/"),
         ] = None,
+        link: Annotated[
+            str | None,
+            typer.Option(
+                metavar="URL",
+                help="Broker of the devices: mqtt://host:1883.",
+                show_default="[mqtt], or a twin in memory",
+            ),
+        ] = None,
         json_: Json = False,
     ) -> int:
         for_s = None if for_ is None else duration_s("--for", for_)
@@ -54,10 +64,11 @@ def register(app: typer.Typer) -> None:
         if state is not None and state.exists() and not state.is_dir():
             raise ConfigError(f"--state {state}: a file is in the way", hint="name a folder")
         house = load(config)
-        if first is None and house.run.start is None:
+        linked = link is not None or house.mqtt is not None
+        if first is None and house.run.start is None and not linked:
             raise ConfigError(
                 f"{config}: no day to start the replay with", hint="add run.start or say --start 2021-02-08"
             )
         from pems_actors.run import run_house
 
-        return run_house(house, config, for_s, first, speed, state, json_)
+        return run_house(house, config, for_s, first, speed, state, json_, link)

@@ -24,11 +24,14 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--config", type=Path, default=None)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--speed", type=float, default=1.0, help="of the twin: house seconds per real second")
+    parser.add_argument("--state", type=Path, default=None, help="of the inputs: folder of the house")
     given = parser.parse_args(arguments)
     from pems_actors.workers import serve_worker
 
     try:
-        serve_worker(given.name, given.fd, config=given.config, seed=given.seed, speed=given.speed)
+        serve_worker(
+            given.name, given.fd, config=given.config, seed=given.seed, speed=given.speed, state=given.state
+        )
     except PemsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -23,6 +23,7 @@ from models.twins.house import HouseTwin
 from models.types.forecast import PriceSeries, WeatherForecast
 from models.types.reading import RoomReading, RoomsReading
 from models.types.twin_wire import TwinExchange, TwinOutput, WireMessage
+from pems_actors.outside import replay
 from pems_actors.release import release_all
 from pems_actors.simulation.recorder import SAMPLE, SAMPLES, Recorder
 from pems_actors.simulation.world import Recorded, true_forecast
@@ -215,15 +216,18 @@ def _parts(
     optimizer = _timed(simulation_methods(), outcome)
     trips = MemoryTrips()
     return Parts(
-        twin=lambda: FunctionWorker({"exchange": exchange(twin)}),
+        io=lambda: replay(
+            job.config,
+            twin=lambda: FunctionWorker({"exchange": exchange(twin)}),
+            prices=lambda: recorded.known_prices(foresight=foresight),
+            weather=lambda: recorded.known_weather(foresight=foresight),
+            quick=True,
+        ),
         optimizer=lambda: FunctionWorker(optimizer, duration_s=PLAN_TAKES_S),
         forecaster=None if foresight else lambda: FunctionWorker(forecasting_methods(), duration_s=FORECAST_TAKES_S),
-        prices=lambda: recorded.known_prices(foresight=foresight),
-        weather=lambda: recorded.known_weather(foresight=foresight),
         load=lambda: load,
         trips=trips,
         wear=wear,
-        quick=True,
         method=PLANNING[job.policy],
         surplus=job.policy == "smart",
         plants=twin.plant_parameters() if foresight else None,

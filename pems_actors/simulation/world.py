@@ -34,6 +34,9 @@ class KnownLoad:
         self._recorded, self._standby_kw = recorded, standby_kw
         self._true = TrueLoad(recorded) if foresight else None
 
+    def see(self, now: datetime, kw: float) -> None:
+        """It is recorded already."""
+
     def history(self, now: datetime, days: float) -> MeasuredSeries:
         """Base load and standby of the last days."""
         return self._recorded.history(now, days, add_kw=self._standby_kw)

@@ -30,6 +30,7 @@ from pems_actors import workers
 from pems_actors.console.client import call
 from pems_actors.console.wire import SOCKET_FILE
 from pems_actors.core import SWITCH_S
+from pems_actors.outside import replay
 from pems_actors.simulation.policy import Job, exchange, run_policy
 from pems_actors.simulation.world import Recorded
 from pems_actors.wiring import Parts, house_tree
@@ -118,15 +119,18 @@ def a_house() -> Iterator[PykkaRuntime]:
 
     load_feed = recorded.known_load()
     parts = Parts(
-        twin=lambda: FunctionWorker({"exchange": exchange(twin)}),
+        io=lambda: replay(
+            file,
+            twin=lambda: FunctionWorker({"exchange": exchange(twin)}),
+            prices=recorded.known_prices,
+            weather=recorded.known_weather,
+            quick=False,
+        ),
         optimizer=lambda: workers.process("optimizer", nice=10),
         forecaster=lambda: workers.process("forecaster", nice=10),
-        prices=recorded.known_prices,
-        weather=recorded.known_weather,
         load=lambda: load_feed,
         trips=MemoryTrips(),
         wear=MemoryWear(),
-        quick=False,
     )
     runtime = PykkaRuntime(house_tree(file, parts), clock=Shifted())
     usual_s = sys.getswitchinterval()

@@ -26,6 +26,7 @@ from models.types.command import RELINQUISH, Level, Outcome, Relinquish, Request
 from models.types.forecast import PriceSeries, WeatherForecast
 from models.types.house import Battery, Connection, PvArray, Room, Site
 from models.types.twin_wire import TwinExchange, TwinOutput, WireMessage
+from pems_actors.outside import replay
 from pems_actors.wiring import Parts, house_tree
 
 START = datetime(2021, 2, 8, 9, 0, tzinfo=UTC)
@@ -163,15 +164,18 @@ class Lab:
 
     def _tree(self, *, rules: bool) -> SupervisorSpec:
         parts = Parts(
-            twin=lambda: FunctionWorker({"exchange": self._exchange}),
+            io=lambda: replay(
+                self.config,
+                twin=lambda: FunctionWorker({"exchange": self._exchange}),
+                prices=lambda: lambda _: self.series,
+                weather=lambda: _weather,
+                quick=True,
+            ),
             optimizer=_no_worker,
             forecaster=None,
-            prices=lambda: lambda _: self.series,
-            weather=lambda: _weather,
             load=_no_load,
             trips=self.trips,
             wear=self.wear,
-            quick=True,
         )
         tree = house_tree(self.config, parts)
         tick_s = max(self.config.timing.gate_tick_s, 30.0)

@@ -35,6 +35,7 @@ from models.types.command import Level, Outcome, Relinquish, Request, Value, Ver
 from models.types.forecast import PriceSeries, WeatherForecast
 from models.types.forecast_request import MeasuredSeries
 from models.types.twin_wire import TwinExchange, TwinOutput, WireMessage
+from pems_actors.outside import replay
 from pems_actors.wiring import Parts, house_tree
 from solvers.worker import simulation_methods
 from tests.properties.house import ROOMS, house_file
@@ -79,6 +80,9 @@ class SteadyLoad:
 
     def __init__(self, kw: float) -> None:
         self._kw = kw
+
+    def see(self, now: datetime, kw: float) -> None:
+        """It is known already."""
 
     def history(self, now: datetime, days: float) -> MeasuredSeries:
         start = now.replace(minute=0, second=0, microsecond=0) - timedelta(days=days)
@@ -193,15 +197,18 @@ class Home:
     def _parts(self, load_kw: float) -> Parts:
         load = SteadyLoad(load_kw + self.house.inverter.standby_kw)
         return Parts(
-            twin=lambda: FunctionWorker({"exchange": self._exchange}),
+            io=lambda: replay(
+                self.config,
+                twin=lambda: FunctionWorker({"exchange": self._exchange}),
+                prices=lambda: lambda now: self.prices(now),
+                weather=lambda: self._weather,
+                quick=True,
+            ),
             optimizer=lambda: MortalWorker(planning(), lambda: self.optimizer_dead),
             forecaster=lambda: FunctionWorker(forecasting_methods(), duration_s=1.0),
-            prices=lambda: lambda now: self.prices(now),
-            weather=lambda: self._weather,
             load=lambda: load,
             trips=self.trips,
             wear=self.wear,
-            quick=True,
             ops=self._ops,
         )
 
