@@ -15,7 +15,8 @@ from pydantic import SecretStr
 from actors.links.inbox import Inbox
 from actors.links.mqtt_client import MqttClient
 from actors.links.mqtt_connection import Note, Session
-from actors.links.topics import EACH, subscriptions
+from actors.links.topics import CLOCK_TOPIC, EACH, subscriptions
+from actors.links.twin_clock import TwinClock
 from actors.messages import Alarm, Incoming, LinkState, Outgoing
 from actors.runtime import Behaviour, Lane
 from models.errors import PemsError
@@ -23,6 +24,7 @@ from models.types.loxone import HEARTBEAT
 from models.types.mqtt import Mqtt
 
 FLUSH_S = 1.0
+SKEW_REAL_S = 2.0  # a wire may be late by this much
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,8 @@ class MqttLink(Behaviour):
         Where Loxone's topics or words are others than those of `models.types.loxone`.
     also : tuple of str
         Further topic filters; no set or command topic is ever subscribed to.
+    twin : TwinClock, optional
+        The clock of a twin that the house lives in: a twin that leaves it is an alarm.
     """
 
     def __init__(
@@ -81,13 +85,15 @@ class MqttLink(Behaviour):
         *,
         names: Names | None = None,
         also: tuple[str, ...] = (),
+        twin: TwinClock | None = None,
     ) -> None:
-        self._settings, self._password, self._names = settings, password, names
-        self._subscriptions = (*subscriptions(names), *also)
+        self._settings, self._password, self._names, self._twin = settings, password, names, twin
+        self._subscriptions = (*subscriptions(names), *also, *([] if twin is None else [CLOCK_TOPIC]))
         self._inbox = Inbox(EACH.__contains__)
         self._client: MqttClient | None = None
         self.rejected = 0
         self._rejected_text = ""
+        self._skewed = False
 
     def on_start(self) -> None:
         topic = self._settings.status_topic
@@ -129,6 +135,9 @@ class MqttLink(Behaviour):
             self._reject(str(error))
 
     def _hand_on(self, message: Incoming) -> None:
+        if self._twin is not None and message.topic == CLOCK_TOPIC:
+            self._look_at_clock(self._twin, message)
+            return
         if self._names is not None:
             try:
                 topic, payload = self._names.back(message.topic, message.payload)
@@ -138,6 +147,23 @@ class MqttLink(Behaviour):
             if topic is not message.topic:
                 message = replace(message, topic=topic, payload=payload)
         self.ctx.publish(message)
+
+    def _look_at_clock(self, clock: TwinClock, message: Incoming) -> None:
+        """A twin that was started again, or stood still, lives in another time than ours."""
+        if message.retained:
+            return
+        try:
+            skew_s = clock.skew_s(message.payload)
+        except PemsError as error:
+            self._reject(str(error))
+            return
+        skewed = abs(skew_s) > SKEW_REAL_S * clock.speed
+        if skewed is not self._skewed:
+            self._skewed = skewed
+            way = "ahead of" if skew_s > 0 else "behind"
+            text = f"the twin is {abs(skew_s):.0f} s {way} the house that follows it; start `run` again"
+            alarm = Alarm(at=self.ctx.clock.now(), name="mqtt_clock", active=skewed, text=text if skewed else "")
+            self.ctx.publish(alarm)
 
     def _reject(self, text: str) -> None:
         self.rejected += 1

@@ -419,9 +419,9 @@ class MqttClient:
 
     # --- arrivals -------------------------------------------------------------------------------------------------
     def _arrived(self, topic: str, payload: bytes, retained: bool) -> None:
-        if len(payload) > self.settings.payload_limit:
+        if len(payload) > self.settings.payload_max_bytes:
             self.counters.dropped_oversize += 1
-            self.counters.last_error = f"{topic}: {len(payload)} bytes, limit {self.settings.payload_limit}"
+            self.counters.last_error = f"{topic}: {len(payload)} bytes, limit {self.settings.payload_max_bytes}"
             return
         self.inbox.put(
             Incoming(topic=topic, payload=payload, retained=retained, received_s=self._clock.monotonic())

@@ -238,7 +238,7 @@ class Connection:
             persistent_storage=self._receipts,
             logger=_QUIET,
             session_expiry_interval=0,
-            maximum_packet_size=settings.packet_limit,
+            maximum_packet_size=settings.packet_max_bytes,
         )
         client.set_config({"reconnect_retries": NEVER})
         if settings.user is not None:

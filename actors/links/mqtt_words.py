@@ -118,7 +118,7 @@ def goodbye(reason: int | None, settings: Mqtt, *, was_up: bool) -> Ended:
 
 
 def closed_often(settings: Mqtt, times: int) -> Ended:
-    """It lets us in and closes, again and again: mosquitto before 2.0.12 does not say why."""
+    """It lets us in and closes, again and again: mosquitto 2.0.11 does not say why."""
     who = settings.client_id
     return Ended(
         "taken",

@@ -73,16 +73,16 @@ class Mqtt(Settings):
         "house", pattern=r"^[a-z0-9][a-z0-9_-]{0,17}$", description="our client id there is pems-NAME: one per house"
     )
     ca_file: Path | None = Field(None, description="certificate of who signed the broker's; none: the system's")
-    keepalive_s: float = Field(5.0, ge=2, le=60, description="a silent broker is asked for a sign of life after [s]")
-    connect_s: float = Field(5.0, ge=0.5, le=60, description="a connection must stand after [s]")
-    retry_first_s: float = Field(0.1, ge=0.05, le=10, description="first pause before another try [s]; it doubles")
-    retry_max_s: float = Field(2.0, ge=0.1, le=300, description="longest pause before another try [s]")
+    keepalive_s: float = Field(5.0, ge=2, le=60, description="a silent broker is asked for a sign of life after")
+    connect_s: float = Field(5.0, ge=0.5, le=60, description="a connection must stand after")
+    retry_first_s: float = Field(0.1, ge=0.05, le=10, description="first pause before another try; it doubles")
+    retry_max_s: float = Field(2.0, ge=0.1, le=300, description="longest pause before another try")
     window: int = Field(15, ge=1, le=15, description="messages that may wait for the broker's receipt at once")
-    payload_limit: int = Field(
-        PAYLOAD_LIMIT, ge=1024, le=PAYLOAD_LIMIT, description="larger payloads are dropped and counted [bytes]"
+    payload_max_bytes: int = Field(
+        PAYLOAD_LIMIT, ge=1024, le=PAYLOAD_LIMIT, description="larger payloads are dropped and counted"
     )
-    packet_limit: int = Field(
-        262_144, ge=131_072, le=16_777_216, description="larger packets the broker keeps to itself [bytes]"
+    packet_max_bytes: int = Field(
+        262_144, ge=131_072, le=1_000_000, description="larger packets the broker keeps to itself"
     )
     status_topic: str = Field(
         "pems/status", pattern=r"^[^+#\x00]{1,200}$", description="says retained whether PEMS is here (last will)"

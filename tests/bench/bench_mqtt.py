@@ -45,9 +45,9 @@ def run() -> list[Row]:
 
 
 @contextmanager
-def a_broker(*settings: str) -> Iterator[Broker]:
+def a_broker() -> Iterator[Broker]:
     with tempfile.TemporaryDirectory() as folder:
-        broker = Broker(Path(folder), *settings).start()
+        broker = Broker(Path(folder)).start()
         try:
             yield broker
         finally:
@@ -181,8 +181,7 @@ def burst_rows() -> list[Row]:
     lost = coalesced = wrong = 0
     handed: Counter[str] = Counter()
     probe = ChildSpec(id="probe", make=lambda: Probe(took))
-    # the broker's own bound of 1000 waiting messages is not what is looked at here
-    with a_broker("max_queued_messages 0") as broker, ExitStack() as stack:
+    with a_broker() as broker, ExitStack() as stack:
         twin = stack.enter_context(TwinThread(broker.url))
         house = stack.enter_context(HouseOnWire(broker.url, twin, probe))
         for number in range(ROUNDS):

@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.links.mqtt import MqttLink
 from actors.links.twin_clock import TwinClock, clock_message, follow_twin, read_clock
+from actors.messages import Alarm, Incoming
 from models.errors import LinkError, PayloadError
 from models.types.mqtt import Mqtt
 from tests.actors.links.broker import Broker, broker, free_port, until
 from tests.actors.links.on_the_wire import TwinThread
-from tests.actors.links.wire import Peer
+from tests.actors.links.wire import Link, Peer
 
 __all__ = ["broker"]
 NOON = datetime(2021, 2, 8, 11, 0, tzinfo=UTC)
@@ -65,3 +67,22 @@ def test_without_a_broker_it_is_told_why() -> None:
 def test_a_twin_that_jumped_is_seen_in_the_skew() -> None:
     clock = TwinClock(NOON, 60.0)
     assert clock.skew_s(clock_message(NOON + timedelta(hours=1), 60)) == pytest.approx(3600, abs=30)
+
+
+def test_a_twin_that_leaves_the_time_of_its_house_is_an_alarm(broker: Broker) -> None:
+    clock, settings = TwinClock(NOON, 60.0), Mqtt(url=broker.url)
+    with (
+        Peer(broker.url) as twin,
+        Link(settings, clock=clock, make=lambda: MqttLink(settings, twin=clock)) as link,
+    ):
+        link.wait_up()
+        twin.say("pems-twin/clock", clock_message(clock.now() + timedelta(hours=1), 60))
+        until(lambda: any(a.active for a in link.of(Alarm)), "told")
+        twin.say("pems-twin/clock", clock_message(clock.now(), 60))
+        until(lambda: not link.of(Alarm)[-1].active, "and over")
+        twin.say("pems-twin/clock", b"noon")
+        until(lambda: link.snapshot["rejected"] == 1, "refused")
+        told = [(a.active, a.text) for a in link.of(Alarm) if a.name == "mqtt_clock"]
+        assert [active for active, _ in told] == [True, False]
+        assert "s ahead of the house that follows it" in told[0][1]
+        assert not link.of(Incoming)
