@@ -12,6 +12,8 @@ BOUND = 2000  # slots: a house has some dozens
 class Outbox:
     """Waiting messages by slot, in the order in which they were last wished. Knows no thread and no clock.
 
+    A wish is withdrawn by another of its slot that is over already: nothing goes out, and the former never returns.
+
     Attributes
     ----------
     replaced, expired, shed : int
@@ -21,6 +23,7 @@ class Outbox:
     def __init__(self, bound: int = BOUND) -> None:
         self._bound = bound
         self._slots: dict[str, Outgoing] = {}
+        self._newest: dict[str, Outgoing] = {}  # last wish of each slot, also when it has gone out
         self.replaced = 0
         self.expired = 0
         self.shed = 0
@@ -33,13 +36,16 @@ class Outbox:
             del self._slots[next(iter(self._slots))]
             self.shed += 1
         self._slots[message.slot] = message
+        self._newest.pop(message.slot, None)
+        self._newest[message.slot] = message
+        if len(self._newest) > 2 * self._bound:
+            del self._newest[next(iter(self._newest))]
 
     def give_back(self, messages: Iterable[Outgoing]) -> None:
-        """Messages that were sent and never confirmed go to the front again, unless a later wish took their slot."""
-        back = {m.slot: m for m in messages}
-        for slot in [s for s in back if s in self._slots]:
-            del back[slot]
-            self.replaced += 1
+        """Messages that were sent and never confirmed go to the front again, unless there was a later wish."""
+        given = list(messages)
+        back = {m.slot: m for m in given if self._newest.get(m.slot) is m and m.slot not in self._slots}
+        self.replaced += len(given) - len(back)
         self._slots = {**back, **self._slots}
 
     def take(self, at_s: float) -> Outgoing | None:

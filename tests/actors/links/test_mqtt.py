@@ -124,3 +124,30 @@ def test_what_nobody_listened_to_in_its_time_is_not_said_later(broker: Broker) -
             link.send(SET, "off")
             until(lambda: loxone.payloads(SET), "the next wish")
             assert loxone.payloads(SET) == [b"off"]
+
+
+def test_a_wish_that_nobody_heard_is_not_said_after_a_later_one(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.links.mqtt_client.AGAIN_S", 1.0)
+    with Link(Mqtt(url=broker.url)) as link:
+        link.wait_up()
+        link.send(SET, "on")
+        until(lambda: link.snapshot["unheard"] == 1, "nobody is there")
+        with Peer(broker.url, SET) as loxone:
+            link.send(SET, "off")
+            until(lambda: loxone.payloads(SET), "the later wish")
+            until(lambda: link.snapshot["replaced"] == 1, "the former is given up")
+            link.send("other", "1")
+            until(lambda: link.snapshot["sent"] >= 3, "and stays so")
+            assert loxone.payloads(SET) == [b"off"]
+
+
+def test_a_link_that_is_restarted_leaves_no_thread_and_no_second_client_behind(broker: Broker) -> None:
+    with Link(Mqtt(url=broker.url)) as link:
+        link.wait_up()
+        for number in range(3):
+            link.runtime.inject("/io/link", RuntimeError("a bug"))
+            until(lambda n=number: link.of(LinkState).count(LinkState(up=True)) == n + 2, "up again")  # type: ignore[misc]
+            until(lambda: threads_of_the_wire() == 1, "one thread")
+        assert not [a for a in link.of(Alarm) if a.name == "mqtt_takeover"]

@@ -42,10 +42,38 @@ def test_nothing_goes_out_at_or_after_its_end() -> None:
 
 def test_what_was_not_confirmed_goes_first_unless_something_newer_is_wished() -> None:
     box = Outbox()
+    sent = [wish("b", "lost"), wish("a", "old"), wish("c", "lost too")]
+    for message in sent:
+        box.put(message)
+        assert box.take(0.0) is message
     box.put(wish("a", "new"))
-    box.give_back([wish("b", "lost"), wish("a", "old"), wish("c", "lost too")])
+    box.give_back(sent)
     assert taken(box) == ["lost", "lost too", "new"]
     assert box.replaced == 1
+
+
+def test_what_was_not_confirmed_never_returns_after_a_later_wish_has_gone_out() -> None:
+    box = Outbox()
+    old, new = wish("a", "on"), wish("a", "off")
+    for message in (old, new):
+        box.put(message)
+        assert box.take(0.0) is message
+    box.give_back([old])
+    assert taken(box) == []
+    box.give_back([new])
+    assert taken(box) == ["off"]
+
+
+def test_a_wish_is_withdrawn_by_one_that_is_over_already() -> None:
+    box = Outbox()
+    sent = wish("a", "on")
+    box.put(sent)
+    assert box.take(0.0) is sent
+    box.put(wish("b", "on"))
+    for slot in "ab":
+        box.put(wish(slot, "", expires_s=5.0))
+    box.give_back([sent])
+    assert taken(box, at_s=5.0) == []
 
 
 def test_a_full_outbox_gives_up_its_oldest_and_counts_it() -> None:
