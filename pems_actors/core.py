@@ -14,11 +14,13 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cached_property
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import structlog
 
+from actors.links.mqtt_words import tls_context
 from actors.links.twin_clock import follow_twin
 from actors.messages import Alarm, Trip, TripReset
 from actors.ops.journal import Journal
@@ -118,6 +120,8 @@ class _Core:
     def _time(self) -> tuple[Clock, float]:
         """The world's time for a live house, the twin's where one is on the broker, else recorded days."""
         job, config = self._job, self._job.config
+        if self._mqtt is not None:
+            tls_context(self._mqtt)  # a bad certificate is told now, in one line
         if config.live:
             if job.start is not None or (job.speed or 1.0) != 1.0:
                 raise ConfigError(
@@ -159,6 +163,10 @@ class _Core:
             runtime.stop(5.0 * self._speed)
         return self._end(pending)
 
+    @cached_property
+    def _recorded(self) -> Recorded:
+        return Recorded.of(self._job.config, self._job.config.simulation.seed)
+
     def _start(self) -> datetime:
         config = self._job.config
         start = self._job.start or config.run.start
@@ -167,9 +175,8 @@ class _Core:
                 "[run] start is not set, and without it there is no recorded day to live in",
                 hint="give --start 2021-02-08 or set it in the house file",
             )
-        recorded = Recorded.of(config, config.simulation.seed)
         bare = config.simulation.model_copy(update={"warmup_days": 0, "tail_h": 0})
-        recorded.begins(start, config.model_copy(update={"simulation": bare}), 2)
+        self._recorded.begins(start, config.model_copy(update={"simulation": bare}), 2)
         return local_midnight(start, ZoneInfo(config.house.site.timezone))
 
     def _parts(self, trips: FileTrips, wear: FileWear) -> Parts:
@@ -200,10 +207,10 @@ class _Core:
     def _replay(self) -> tuple[Load, Io]:
         """A twin, in memory or on a broker, and what was known on its recorded day."""
         job, config, mqtt = self._job, self._config, self._mqtt
-        recorded = Recorded.of(config, config.simulation.seed)
+        recorded = self._recorded
         load, feeds = recorded.known_load(), (recorded.known_prices, recorded.known_weather)
         if mqtt is not None:
-            return load, lambda: (*outside.mqtt_wires(config, mqtt), *outside.recorded_feeds(*feeds))
+            return load, lambda: (*outside.mqtt_wires(config, mqtt, self._clock), *outside.recorded_feeds(*feeds))
         args = ("--config", str(job.config_path), "--seed", str(config.simulation.seed), "--speed", str(self._speed))
 
         def twin() -> Worker:

@@ -12,8 +12,9 @@ from actors.links.loxone_udp import LoxoneUdp
 from actors.links.mqtt import MqttLink
 from actors.links.router import LinkRouter
 from actors.links.twin import TwinLink
+from actors.links.twin_clock import TwinClock
 from actors.messages import PricesKnown, WeatherKnown
-from actors.runtime import Behaviour, ChildSpec, Port, Worker
+from actors.runtime import Behaviour, ChildSpec, Clock, Port, Worker
 from config.schema import HouseFile
 from config.secrets import secret
 from models.types.forecast import PriceSeries, WeatherForecast
@@ -49,17 +50,18 @@ def twin_wire(config: HouseFile, twin: Callable[[], Worker], *, quick: bool) -> 
     )
 
 
-def mqtt_wires(config: HouseFile, mqtt: Mqtt) -> tuple[ChildSpec, ...]:
-    """The broker, and beside it Loxone's UDP where the house has that."""
+def mqtt_wires(config: HouseFile, mqtt: Mqtt, clock: Clock | None = None) -> tuple[ChildSpec, ...]:
+    """The broker, and beside it Loxone's UDP where the house has that; `clock` is watched if it follows a twin."""
+    twin = clock if isinstance(clock, TwinClock) else None
     loxone = config.loxone
     password = secret(PASSWORD, config.secrets.dir)
     names = LoxoneNames([room.name for room in config.rooms], loxone)
     if loxone.via == "mqtt":
-        return (_link("link", lambda: MqttLink(mqtt, password, names=names)),)
+        return (_link("link", lambda: MqttLink(mqtt, password, names=names, twin=twin)),)
     routes = {"loxone/": "/io/loxone", HEARTBEAT: "/io/loxone", "": "/io/mqtt"}
     rooms, tick_s = [room.name for room in config.rooms], config.timing.gate_tick_s
     return (
-        _link("mqtt", lambda: MqttLink(mqtt, password, names=names)),
+        _link("mqtt", lambda: MqttLink(mqtt, password, names=names, twin=twin)),
         _link("loxone", lambda: LoxoneUdp(rooms, loxone, tick_s=tick_s)),
         _link("link", lambda: LinkRouter(routes)),
     )

@@ -282,6 +282,9 @@ class Authority:
     def settled(self, at_s: float) -> None:
         """Volatile points are back at their default when what held them is over."""
         slack_s = self._slack_s + self._times.lease_s + self._times.relay_refresh_s
+        up_s = self._signals.link_up_s
+        if up_s is None or at_s - up_s < slack_s:
+            return  # a dead wire is told nothing; what stands behind it ends by itself, see the heartbeat
         for name, write in self.last.items():
             spec = self.asks[name].spec
             since_s = self._alive_s.get(spec.device)

@@ -71,6 +71,7 @@ class DeviceActor(Behaviour):
         self.timing = timing
         self.orders: dict[str, Order] = {}
         self.rejected = 0
+        self.link_up = True  # until it is said: what is told to a dead wire is no try
         self._gate_epoch = (0, 0)
         self._taken: dict[str, tuple[tuple[int, int], int]] = {}  # per point, the newest order
         self._permit: Permit | None = None
@@ -120,6 +121,7 @@ class DeviceActor(Behaviour):
                 self.act()
                 self._say_released()
             case LinkState(up=up):
+                self.link_up = up
                 if up:
                     self.act()
             case Release(wait=wait):

@@ -23,7 +23,7 @@ from actors.devices.growatt import (
     wanted_slot,
 )
 from actors.devices.inverter_job import Flight, InverterExtras, Job, WearLog
-from actors.messages import ApprovedSetpoint, Incoming, Outgoing, Tick, Wear
+from actors.messages import ApprovedSetpoint, Incoming, LinkState, Outgoing, Tick, Wear
 from actors.runtime import Lane
 from models.errors import PayloadError, StoreError
 from models.types.command import Level, Value
@@ -34,7 +34,7 @@ from models.types.reading import InverterReading
 
 PATH = "/devices/inverter"
 MODE, EXPORT = "inverter.mode", "inverter.export_limit_kw"
-PACING_S = 0.85  # the stick fails writes that follow one another faster
+PACING_S = 1.0  # the stick fails writes within 0.85 s of one another, and the wire adds jitter
 PACING_SLACK_S = 1e-6
 TRIES = 3
 WEAR_EVERY_S = 900.0
@@ -107,6 +107,9 @@ class InverterActor(DeviceActor):
                     self._answer(message)
             case Incoming():
                 pass
+            case LinkState(up=True):
+                self._flight = None  # nobody knows whether it went out with the old wire; telemetry will tell
+                super().handle(message)
             case _:
                 super().handle(message)
 
@@ -118,6 +121,8 @@ class InverterActor(DeviceActor):
             self.rejected += 1
             self.alarm("inverter_payload", f"energy/solar is not believed: {error}")
             return
+        if message.retained and reading.online:
+            return  # the broker's memory of an inverter that may be gone; its last will is news, though
         if self._jumped(reading):
             return
         self.alarm_over("inverter_payload")
@@ -225,6 +230,8 @@ class InverterActor(DeviceActor):
         if job is not None and (job.value, job.level <= Level.SAFETY_TRIP) == (value, level <= Level.SAFETY_TRIP):
             job.level, job.cause, job.request_id = level, cause, request_id
             return
+        if self._flight is not None and self._flight.job is job:
+            self._withdraw(self._flight)
         target = None
         if isinstance(value, InverterMode):
             assert self._reading is not None
@@ -248,6 +255,7 @@ class InverterActor(DeviceActor):
             elif at_s - flight.sent_s < self.timing.answer_s:
                 return True
             else:
+                self._withdraw(flight)
                 self._flight = None  # never answered: telemetry will tell whether it arrived
         left_s = PACING_S - (at_s - self._last_write_s)
         if left_s > PACING_SLACK_S:  # a rounding error short of the pause is the pause: it must not spin
@@ -308,6 +316,8 @@ class InverterActor(DeviceActor):
             return False
         left_alone_s = max(self._hands_off_s.get(name, 0.0), self._foreign_s.get(name, 0.0))
         if job.level > Level.USER and at_s < left_alone_s:
+            return False
+        if not self.link_up and job.level > Level.SAFETY_TRIP:
             return False
         write = writes[0]
         if job.stage in ("applied", "effective"):  # renewal, or the device drifted from what was applied
@@ -380,6 +390,13 @@ class InverterActor(DeviceActor):
         self.wrote(name, str(job.value), job.level, cause=job.cause, detail=f"{write.command} {json.dumps(write.body)}",
                    request_id=job.request_id, counted=True)
         self._say_wear()
+
+    def _withdraw(self, flight: Flight) -> None:
+        """What still waits for the wire must not go out later."""
+        at_s, write = self.ctx.clock.monotonic(), flight.write
+        slot = f"{flight.point}/{write.register}"
+        nothing = Outgoing(topic=COMMAND_TOPIC + write.command, payload=b"", expires_s=at_s, slot=slot)
+        self.ctx.tell(LINK, nothing, lane=Lane.URGENT)
 
     def _verify(self, name: str, job: Job) -> None:
         """Applied is said when the registers, as read after the last write, make the mode."""

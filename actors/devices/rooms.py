@@ -11,7 +11,7 @@ from datetime import datetime
 
 from actors.devices.base import LINK, Device, DeviceActor, DeviceTiming
 from actors.devices.growatt import number, parse_json
-from actors.messages import Incoming, Outgoing, Permit, Tick
+from actors.messages import Incoming, LinkState, Outgoing, Permit, Tick
 from actors.runtime import Lane
 from models.errors import PayloadError
 from models.types.command import Level, RelayState, Value
@@ -75,7 +75,8 @@ class _Room:
 
     reading: RoomReading | None = None
     seen_s: float = -1e9
-    sent_s: float = -1e9
+    sent_s: float = -1e9  # of whatever was sent last
+    told_s: dict[str, float] = field(default_factory=dict)  # per point, when it was told last
     wishes: dict[str, _Wish] = field(default_factory=dict)
     setpoint_sent: bool = True  # a former life may have sent one: it is taken back first
 
@@ -97,10 +98,15 @@ class RoomsActor(DeviceActor):
 
     def handle(self, message: object) -> None:
         match message:
-            case Incoming(topic=topic) if topic.startswith("loxone/"):
-                self._hear(message)
+            case Incoming(topic=topic, retained=retained) if topic.startswith("loxone/"):
+                if not retained:  # the broker's memory of a Loxone that may be gone is no reading
+                    self._hear(message)
             case Incoming():
                 pass
+            case LinkState(up=True):
+                self._heartbeat()  # Loxone, alone for a minute, follows nobody before it hears the heart
+                self._say_again()
+                super().handle(message)
             case Tick(name="beat"):
                 self._heartbeat()
             case Permit() if not self.permitted():
@@ -117,6 +123,13 @@ class RoomsActor(DeviceActor):
         body = json.dumps({"beat": self._beat, "boot": self.ctx.epoch.boot})
         expires_s = self.ctx.clock.monotonic() + self.timing.heartbeat_s
         self.ctx.tell(LINK, Outgoing(topic=HEARTBEAT_TOPIC, payload=body.encode(), expires_s=expires_s, slot="beat"))
+
+    def _say_again(self) -> None:
+        """What was told and did not come back may have been lost with the wire."""
+        for room in self._rooms.values():
+            for wish in room.wishes.values():
+                if wish.stage == "written":
+                    wish.sent_s = -1e9
 
     # --- what Loxone says -------------------------------------------------------------------------------------------
     def _hear(self, message: Incoming) -> None:
@@ -207,7 +220,7 @@ class RoomsActor(DeviceActor):
         trip = level <= Level.SAFETY_TRIP
         if room.reading is None and not trip:
             return  # read before write
-        if self._holds(kind, wish, room):
+        if room.seen_s > room.told_s.get(name, -1e9) and self._holds(kind, wish, room):
             if wish.stage not in ("applied", "effective"):
                 wish.stage, wish.tries = "applied", 0
                 self.alarm_over(f"unconfirmed:{name}")
@@ -215,6 +228,8 @@ class RoomsActor(DeviceActor):
                     self.proof(name, "applied", str(value), request_id, wish.since_s)
             return
         if at_s - wish.sent_s < self.timing.settle_s:
+            return
+        if not self.link_up and not trip:
             return
         if wish.stage in ("applied", "effective") and level > Level.GRID_OPERATOR:
             return  # it stood, and stands no longer: the next summary tells whose hand that was
@@ -281,7 +296,8 @@ class RoomsActor(DeviceActor):
         else:
             topic, body = f"loxone/heating/{room_name}/set", {"state": wish.value}
         wish.sent_s, wish.stage = at_s, "written"
-        self._rooms[room_name].sent_s = at_s
+        told = self._rooms[room_name]
+        told.sent_s = told.told_s[name] = at_s
         wish.tries += 1
         self.ctx.tell(
             LINK,

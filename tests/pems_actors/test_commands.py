@@ -175,9 +175,9 @@ def test_run_hands_on_its_options_and_its_exit_code(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr("pems_actors.run.run_house", run_house)
     assert main(["run", "--for", "2m", "--start", "2021-05-17", "--speed", "300", "--state", "here", "--json"]) == code
-    assert asked == [(HOUSE, DEMO, 120.0, date(2021, 5, 17), 300.0, Path("here"), True)]
+    assert asked == [(HOUSE, DEMO, 120.0, date(2021, 5, 17), 300.0, Path("here"), True, None)]
     assert main(["run"]) == code
-    assert asked[1] == (HOUSE, DEMO, None, None, None, None, False)
+    assert asked[1] == (HOUSE, DEMO, None, None, None, None, False, None)
 
 
 def test_the_scorecard_of_the_stand_in_is_one_of_ours() -> None:

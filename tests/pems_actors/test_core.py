@@ -70,7 +70,8 @@ def run_core(job: dict[str, object]) -> subprocess.CompletedProcess[str]:
 
 def test_a_torn_boot_file_is_told_in_a_line_and_nothing_is_started(tmp_path: Path) -> None:
     (tmp_path / "boot.json").write_text('{"boot": 3')
-    ended = run_core({"config": str(DEMO), "state": str(tmp_path), "start": None, "speed": 60.0, "for_s": 1.0})
+    job = {"config": str(DEMO), "state": str(tmp_path), "start": None, "speed": 60.0, "for_s": 1.0, "link": None}
+    ended = run_core(job)
     assert ended.returncode == EXIT_MISTAKE and ended.stderr.count("\n") == 1
     assert ended.stderr.startswith("error: ") and "boot.json" in ended.stderr
     assert not (tmp_path / "console.sock").exists() and not (tmp_path / REPORT_FILE).exists()

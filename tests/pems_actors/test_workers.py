@@ -20,13 +20,22 @@ DEMO = Path(config.__path__[0]) / "demo.toml"
 AT = datetime(2021, 2, 8, tzinfo=UTC)
 METHODS = {
     "optimizer": {"plan", "smart"}, "forecaster": {"forecast", "rooms"}, "twin": {"exchange", "inject"},
-    "store": {"open", "boot", "write", "query", "prune", "close"},
+    "store": {"open", "boot", "write", "query", "prune", "close"}, "inputs": {"prices", "weather", "rates"},
 }  # fmt: skip
 
 
+def live_house(folder: Path) -> Path:
+    """The demo house on services and a broker."""
+    path = folder / "home.toml"
+    more = '\n[mqtt]\nurl = "mqtt://127.0.0.1:1883"\n[prices]\nsource = "ote"\n[weather]\nhorizon_h = 72\n'
+    path.write_text(DEMO.read_text() + more)
+    return path
+
+
 @pytest.mark.parametrize("name", workers.NAMES)
-def test_each_worker_has_its_methods(name: str) -> None:
-    assert set(workers._methods(name, DEMO, 1, 60.0)) == METHODS[name]
+def test_each_worker_has_its_methods(name: str, tmp_path: Path) -> None:
+    house = live_house(tmp_path) if name == "inputs" else DEMO
+    assert set(workers._methods(name, house, 1, 60.0, tmp_path)) == METHODS[name]
 
 
 def test_what_a_worker_is_given_travels_and_what_belongs_to_another_does_not() -> None:
@@ -42,11 +51,13 @@ def test_what_a_worker_is_given_travels_and_what_belongs_to_another_does_not() -
 
 
 def test_an_unknown_worker_is_told_with_those_there_are() -> None:
-    for make in (workers.codec, workers.process, lambda name: workers._methods(name, None, 1, 1.0)):
+    for make in (workers.codec, workers.process, lambda name: workers._methods(name, None, 1, 1.0, None)):
         with pytest.raises(ConfigError, match="worker 'x' is not known; one of optimizer, forecaster, store, twin"):
             make("x")
     with pytest.raises(ConfigError, match="worker twin needs --config"):
-        workers._methods("twin", None, 1, 1.0)
+        workers._methods("twin", None, 1, 1.0, None)
+    with pytest.raises(ConfigError, match="worker inputs needs --config and --state"):
+        workers._methods("inputs", None, 1, 1.0, None)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from actors.devices.inverter import (
 from actors.devices.registry import DEVICES, all_points
 from actors.links.twin import TwinLink
 from actors.memory import MemoryWear
-from actors.messages import Proof, Release, Released, Wear, WireWrite
+from actors.messages import Incoming, Proof, Release, Released, Wear, WireWrite
 from models.errors import StoreError
 from models.types.command import Level
 from models.types.mode import REGULAR, Composite, InverterMode
@@ -576,3 +576,13 @@ def test_the_snapshot_shows_each_point_with_its_stage() -> None:
     assert isinstance(shown, dict)
     assert shown[MODE] == {"wanted": "regular", "stage": "effective", "since_s": 7.0}
     json.dumps(house.snapshot())
+
+
+def test_retained_telemetry_is_the_brokers_memory_and_makes_nothing_fresh() -> None:
+    house = House()
+    heard = len(house.of(InverterReading))
+    house.publish(Incoming(topic=SOLAR, payload=payload(SOC=33), retained=True, received_s=house.clock.monotonic()))
+    assert len(house.of(InverterReading)) == heard
+    offline = b'{"InverterStatus":-1}'
+    house.publish(Incoming(topic=SOLAR, payload=offline, retained=True, received_s=house.clock.monotonic()))
+    assert house.of(InverterReading)[-1].online is False, "a last will is news"

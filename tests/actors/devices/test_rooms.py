@@ -9,7 +9,7 @@ import pytest
 from actors.devices.base import DeviceTiming
 from actors.devices.rooms import DEVICE, HEARTBEAT_TOPIC, PATH, TRIES, points
 from actors.links.twin import TwinLink
-from actors.messages import Release, Released, WireWrite
+from actors.messages import Incoming, LinkState, Release, Released, WireWrite
 from models.types.command import Level, RelayState
 from models.types.reading import RoomsReading
 from tests.actors.devices.bench import TwinBench, a_house, a_world
@@ -361,3 +361,37 @@ def test_the_world_warms_a_room_that_is_told_to_heat() -> None:
     before = rooms.twin.truth().rooms[0].slab_c
     rooms.live(900)
     assert rooms.twin.truth().rooms[0].slab_c > before + 0.5
+
+
+def test_a_reading_from_before_an_order_proves_nothing_of_it() -> None:
+    rooms = Rooms()
+    rooms.live(60)
+    rooms.twin.inject("loxone_silent", True)
+    rooms.ask(HALL, "on")
+    rooms.run(2)
+    rooms.ask(HALL, "auto")  # the status still shows the `auto` from before: it must be told all the same
+    rooms.run(2)
+    assert [value for value, _ in written(rooms, HALL)][-2:] == ["on", "auto"]
+
+
+def test_a_retained_summary_is_the_brokers_memory_and_no_reading() -> None:
+    rooms = Rooms()
+    rooms.live(60)
+    before = rooms.air_c()
+    rooms.publish(Incoming(topic="loxone/status", payload=rooms.summary(temperature={"hall": 11.0}), retained=True,
+                           received_s=rooms.clock.monotonic()))
+    assert rooms.air_c() == before
+
+
+def test_a_wire_that_returns_hears_the_heart_first_and_then_what_is_still_wished() -> None:
+    rooms = Rooms()
+    rooms.live(60)
+    rooms.publish(LinkState(up=False, reason="test"))
+    rooms.ask(HALL, "on")
+    rooms.run(3)
+    assert "on" not in [value for value, _ in written(rooms, HALL)], "nothing that could go out late"
+    orders = len(rooms.orders)
+    rooms.publish(LinkState(up=True))
+    rooms.run(1)
+    topics = [topic for _, topic, _ in rooms.orders[orders:]]
+    assert topics[0] == "pems/heartbeat" and "loxone/heating/hall/set" in topics
