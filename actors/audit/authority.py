@@ -14,7 +14,7 @@ from models.types.command import Level, Outcome, Request, Verdict
 from models.types.mode import Composite, InverterMode
 from models.types.point import Modes, NumberRange, PointSpec, Words
 
-MODE = "inverter.mode"
+MODE, EXPORT = "inverter.mode", "inverter.export_limit_kw"
 EPS_S = 1e-6
 
 
@@ -36,6 +36,7 @@ class Authority:
         self.permit_until_s = -math.inf
         self._times, self._signals, self._book = times, signals, book
         self._slack_s = times.gate_tick_s + times.device_tick_s
+        self._away_s = -math.inf  # when the inverter was silent or offline last
         self.at_default: Callable[[PointSpec], bool] = lambda _: False  # as the device reports it
         self._offered: Request | None = None
         self._fence: dict[str, tuple[tuple[int, int], int]] = {}
@@ -285,8 +286,12 @@ class Authority:
         up_s = self._signals.link_up_s
         if up_s is None or at_s - up_s < slack_s:
             return  # a dead wire is told nothing; what stands behind it ends by itself, see the heartbeat
+        if not self._signals.fresh("inverter", at_s):
+            self._away_s = at_s
         for name, write in self.last.items():
             spec = self.asks[name].spec
+            if name == EXPORT and at_s - self._away_s < slack_s:
+                continue  # an inverter that is away cannot be written
             since_s = self._alive_s.get(spec.device)
             if write.level <= Level.SAFETY_TRIP or name == MODE or write.value == spelled(spec.default):
                 continue
