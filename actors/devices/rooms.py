@@ -220,7 +220,9 @@ class RoomsActor(DeviceActor):
         trip = level <= Level.SAFETY_TRIP
         if room.reading is None and not trip:
             return  # read before write
-        if room.seen_s > room.told_s.get(name, -1e9) and self._holds(kind, wish, room):
+        # a setpoint that was given back cannot be read: that it was said is all there is
+        seen = room.seen_s > room.told_s.get(name, -1e9) or (kind == "setpoint_c" and value is None)
+        if seen and self._holds(kind, wish, room):
             if wish.stage not in ("applied", "effective"):
                 wish.stage, wish.tries = "applied", 0
                 self.alarm_over(f"unconfirmed:{name}")

@@ -27,7 +27,7 @@ def status_of(home: Home) -> dict[str, Any]:
 
 def drawn(status: dict[str, Any], *, speed: float = 60.0, width: int = 200) -> str:
     out = StringIO()
-    Console(file=out, width=width, color_system=None).print(picture({"speed": speed, **status}, zone=ZONE))
+    Console(file=out, width=width, color_system=None).print(picture({**status, "speed": speed}, zone=ZONE))
     return out.getvalue()
 
 

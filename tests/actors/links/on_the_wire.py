@@ -138,6 +138,12 @@ class HouseOnWire:
         self.runtime.tell("/core/gate", request)
         return at
 
+    def holds(self, point: str, value: Value) -> bool:
+        """The gate has decided this."""
+        points = self.runtime.behaviour_snapshot("/core/gate")["points"]
+        assert isinstance(points, dict)
+        return bool(points[point]["value"] == value)
+
     def send(self, topic: str, payload: bytes, *, slot: str, ttl_s: float) -> None:
         """A message straight to the link."""
         expires_s = self.clock.monotonic() + ttl_s

@@ -42,13 +42,13 @@ def test_a_wish_travels_to_the_twin_and_comes_back_as_a_proof(broker: Broker) ->
 def test_what_is_wished_while_the_broker_is_away_reaches_the_twin_within_two_seconds_of_its_return(
     broker: Broker,
 ) -> None:
-    with TwinThread(broker.url) as twin, HouseOnWire(broker.url, twin) as house:
+    with TwinThread(broker.url, speed=10) as twin, HouseOnWire(broker.url, twin) as house:
         for number in range(2):
             broker.kill()
             until(lambda: "nothing listens" in house.of(LinkState)[-1].reason, "noticed, and tried again")
             celsius = 20.0 + 0.5 * number
             house.ask_for(SETPOINT, celsius)
-            until(lambda: SETPOINT in house.link["waiting"], "it waits")
+            until(partial(house.holds, SETPOINT, celsius), "the gate has it; a dead wire is told nothing")
             returned = time.monotonic()
             broker.start()
             until(partial(arrived, twin, celsius), "re-asserted", timeout_s=5)

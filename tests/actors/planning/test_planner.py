@@ -45,6 +45,12 @@ AIR: dict[str, float | None] = {"hall": 20.0, "bath": 21.5}
 class KnownLoad:
     """What was measured: nothing much."""
 
+    def __init__(self) -> None:
+        self.seen: list[float] = []
+
+    def see(self, now: object, kw: float) -> None:
+        self.seen.append(kw)
+
     def history(self, now: object, days: float) -> MeasuredSeries:
         return MeasuredSeries(start=START - timedelta(hours=1), dt_s=900.0, kw=(0.5,) * 4)
 
