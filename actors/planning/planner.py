@@ -306,7 +306,10 @@ class Planner(Behaviour):
             if held is None or held.value not in ("on", "off"):
                 continue  # `auto`: Loxone's thermostat heats it, about as a plan would
             left_s = settings.horizon_h * 3600.0 if held.until_s is None else held.until_s - at_s
-            slots = math.ceil(left_s / (settings.dt_min * 60.0))
+            slot_s = settings.dt_min * 60.0
+            if held.level is Level.GRID_OPERATOR and left_s < slot_s:
+                continue  # shed for a minute: it returns by itself before the slot is over
+            slots = math.ceil(left_s / slot_s)
             if slots > 0:
                 found[room.name] = ForcedHeat(duty=1.0 if held.value == "on" else 0.0, slots=slots)
         return found

@@ -252,6 +252,10 @@ def test_a_relay_that_a_person_or_a_trip_holds_is_not_the_plans_to_switch_until_
     room.run(30)
     first = room.problems[-1].rooms
     assert [(r.forced_slots, r.forced_duty) for r in first] == [(2, 1.0), (192, 0.0)]
+    soon_s = room.clock.monotonic() + 400.0  # shed under the fuse: over before the slot is
+    room.publish(Holding(point=bath, value="off", level=Level.GRID_OPERATOR, until_s=soon_s))
+    room.run(900)
+    assert room.problems[-1].rooms[1].forced_slots == 0
     room.publish(Holding(point=bath, value="auto", level=Level.DEFAULT, until_s=None))
     room.run(1800)
     assert [r.forced_slots for r in room.problems[-1].rooms] == [0, 0]
