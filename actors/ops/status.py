@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -12,7 +13,7 @@ from actors.runtime import Behaviour, Restarted
 from models.physics.tariff import export_price, import_price
 from models.types.forecast import PriceSeries
 from models.types.house import House
-from models.types.reading import InverterReading, RoomsReading
+from models.types.reading import InverterReading, MeterReading, RoomsReading
 from models.types.slots import floor_slot
 from models.types.twin_wire import TwinOutput
 
@@ -65,6 +66,7 @@ class Status(Behaviour):
         ctx.subscribe(RoomsReading, coalesce=lambda _: "rooms")
         ctx.subscribe(PricesKnown, coalesce=lambda _: "prices")
         ctx.subscribe(TwinOutput, coalesce=lambda _: "meters")
+        ctx.subscribe(MeterReading, coalesce=lambda _: "meter")
         ctx.subscribe(PlanReady, PlanFailed, LinkState, Alarm, Proof, Restarted)
         ctx.every(1.0, Tick(name="slot"), name="slot")
 
@@ -78,7 +80,13 @@ class Status(Behaviour):
                 self._prices = prices
             case TwinOutput():
                 self._latest = message
-                self._account(message)
+                if message.import_kwh is not None and message.export_kwh is not None:
+                    self._account(message.until, _meters(message))
+            case MeterReading(measured_at=at, import_kwh=float(imported), export_kwh=float(exported)):
+                if self._latest is None:  # no twin in memory: the house's own meter, and nobody knows that of the rules
+                    self._account(at, {"pems": (imported, exported)})
+            case MeterReading():
+                pass
             case PlanReady():
                 self._plan, self._trouble, self._plan_s = message, "", message.took_s
                 self._plans += 1
@@ -100,16 +108,15 @@ class Status(Behaviour):
             case _:
                 super().handle(message)
 
-    def _account(self, output: TwinOutput) -> None:
-        """Settle both meters when a quarter hour is over."""
-        if output.import_kwh is None or output.export_kwh is None:
-            return
-        slot = floor_slot(output.until)
+    def _account(self, at: datetime, meters: Mapping[str, tuple[float, float]]) -> None:
+        """Settle meters (import, export [kWh]) when a quarter hour is over."""
+        slot = floor_slot(at)
         if slot == self._slot:
             return
         over, self._slot = self._slot, slot
         buy, sell = self._prices_at(slot - timedelta(hours=SLOT_H) if over is None else over)
-        for account, kwh in zip(self._accounts.values(), _meters(output), strict=True):
+        for name, kwh in meters.items():
+            account = self._accounts[name]
             if buy is None or sell is None:
                 account.at_start = kwh  # unknown price: the slot is not priced for either
             else:
@@ -145,7 +152,7 @@ class Status(Behaviour):
                 for p in list(self._proofs)
             ],
             "cost_eur": round(self._accounts["pems"].eur, 4) if self._slot else None,
-            "rules_cost_eur": round(self._accounts["rules"].eur, 4) if self._slot else None,
+            "rules_cost_eur": round(self._accounts["rules"].eur, 4) if self._latest is not None else None,
             "restarts": list(self._restarts),
         }
 
@@ -205,7 +212,7 @@ class Status(Behaviour):
         }
 
 
-def _meters(output: TwinOutput) -> tuple[tuple[float, float], tuple[float, float]]:
+def _meters(output: TwinOutput) -> dict[str, tuple[float, float]]:
     own = (output.import_kwh or 0.0, output.export_kwh or 0.0)
     rules = (output.rules_import_kwh or 0.0, output.rules_export_kwh or 0.0)
-    return own, rules
+    return {"pems": own, "rules": rules}

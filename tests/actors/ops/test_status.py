@@ -14,6 +14,7 @@ from actors.ops.status import Status
 from actors.runtime import Restarted
 from models.physics.tariff import export_price, import_price
 from models.types.mode import Composite, InverterMode
+from models.types.reading import MeterReading
 from models.types.twin_wire import TwinOutput
 from tests.actors.devices.bench import START, Bench, a_house
 from tests.actors.planning.plans import inverter, plan, prices, rooms
@@ -157,3 +158,13 @@ def test_the_last_proofs_and_restarts_are_kept(bench: Bench) -> None:
     assert len(found["proofs"]) == len(found["restarts"]) == 20
     assert found["proofs"][-1] == {"point": "p24", "stage": "applied", "value": "on", "latency_s": 1.2}
     assert found["restarts"][-1] == "/x/24"
+
+
+def test_on_a_real_wire_the_houses_own_meter_is_billed_and_plain_rules_are_not_known(bench: Bench) -> None:
+    bench.publish(PricesKnown(prices=prices([0.1] * 4)))
+    for minute, kwh in ((0, 3.0), (15, 3.5)):
+        at = START + timedelta(minutes=minute)
+        bench.publish(MeterReading(measured_at=at, grid_kw=2.0, import_kwh=kwh, export_kwh=0.0))
+    found = shown(bench)
+    assert found["cost_eur"] == pytest.approx(0.5 * buy(0.1), abs=1e-4)
+    assert found["rules_cost_eur"] is None
