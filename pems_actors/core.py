@@ -20,8 +20,6 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from actors.links.mqtt_words import tls_context
-from actors.links.twin_clock import follow_twin
 from actors.messages import Alarm, Trip, TripReset
 from actors.ops.journal import Journal
 from actors.ops.status import Status
@@ -121,6 +119,9 @@ class _Core:
         """The world's time for a live house, the twin's where one is on the broker, else recorded days."""
         job, config = self._job, self._job.config
         if self._mqtt is not None:
+            from actors.links.mqtt_words import tls_context
+            from actors.links.twin_clock import follow_twin
+
             tls_context(self._mqtt)  # a bad certificate is told now, in one line
         if config.live:
             if job.start is not None or (job.speed or 1.0) != 1.0:

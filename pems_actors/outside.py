@@ -6,13 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from actors.feeds.actor import Feed
-from actors.feeds.services.actor import price_feed, pv_feed, weather_feed
-from actors.links.loxone_names import LoxoneNames
-from actors.links.loxone_udp import LoxoneUdp
-from actors.links.mqtt import MqttLink
-from actors.links.router import LinkRouter
 from actors.links.twin import TwinLink
-from actors.links.twin_clock import TwinClock
 from actors.messages import PricesKnown, WeatherKnown
 from actors.runtime import Behaviour, ChildSpec, Clock, Port, Worker
 from config.schema import HouseFile
@@ -52,6 +46,13 @@ def twin_wire(config: HouseFile, twin: Callable[[], Worker], *, quick: bool) -> 
 
 def mqtt_wires(config: HouseFile, mqtt: Mqtt, clock: Clock | None = None) -> tuple[ChildSpec, ...]:
     """The broker, and beside it Loxone's UDP where the house has that; `clock` is watched if it follows a twin."""
+    # a house with its twin in memory never loads these: some megabytes less on a small box
+    from actors.links.loxone_names import LoxoneNames
+    from actors.links.loxone_udp import LoxoneUdp
+    from actors.links.mqtt import MqttLink
+    from actors.links.router import LinkRouter
+    from actors.links.twin_clock import TwinClock
+
     twin = clock if isinstance(clock, TwinClock) else None
     loxone = config.loxone
     password = secret(PASSWORD, config.secrets.dir)
@@ -77,6 +78,8 @@ def recorded_feeds(prices: PriceFeed, weather: WeatherFeed) -> tuple[ChildSpec, 
 
 def services(config: HouseFile, inputs: Callable[[], Worker]) -> tuple[ChildSpec, ...]:
     """What services say, asked by a worker of its own."""
+    from actors.feeds.services.actor import price_feed, pv_feed, weather_feed
+
     prices, weather, pv = config.prices, config.weather, config.pv_forecast
     assert prices is not None and weather is not None
     asked = (
