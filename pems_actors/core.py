@@ -223,10 +223,12 @@ class _Core:
         job, config = self._job, self._config
         output, store = job.state / WORKERS_LOG, job.state / STORE_FILE
         flush_s = max(5.0, 1.0 * self._speed)
+        timing = self._config.timing
+        ages = {"inverter_age_s": timing.telemetry_max_age_s, "rooms_age_s": timing.rooms_max_age_s}
         return (
             ChildSpec(id="store", make=lambda: Port(lambda: workers.process("store", log=output)), on_give_up="park"),
             ChildSpec(id="journal", make=lambda: Journal(store, flush_s=flush_s), on_give_up="park"),
-            ChildSpec(id="status", make=lambda: Status(config.house), on_give_up="park"),
+            ChildSpec(id="status", make=lambda: Status(config.house, **ages), on_give_up="park"),
         )
 
     def _escalate(self, reason: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -43,7 +44,8 @@ class Status(Behaviour):
     Fails    on bugs only
     """
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, *, inverter_age_s: float = math.inf, rooms_age_s: float = math.inf) -> None:
+        self._ages_s = (inverter_age_s, rooms_age_s)
         self._house, self._zone = house, ZoneInfo(house.site.timezone)
         self._inverter: InverterReading | None = None
         self._rooms: RoomsReading | None = None
@@ -131,6 +133,11 @@ class Status(Behaviour):
         now = self.ctx.clock.now()
         buy, sell = self._prices_at(now)
         reading = self._inverter
+        if reading is not None and (now - reading.measured_at).total_seconds() > self._ages_s[0]:
+            reading = None  # stale is not fresh: nobody knows what flows now
+        rooms = self._rooms
+        if rooms is not None and (now - rooms.measured_at).total_seconds() > self._ages_s[1]:
+            rooms = None
         return {
             "house_time": now.isoformat(),
             "local_time": now.astimezone(self._zone).isoformat(),
@@ -142,9 +149,9 @@ class Status(Behaviour):
             "battery_kw": None if reading is None else reading.battery_kw,
             "grid_kw": None if reading is None else reading.grid_kw,
             "load_kw": None if reading is None else reading.load_kw,
-            "heating_kw": self._heating_kw(),
+            "heating_kw": self._heating_kw(rooms),
             "composite": None if reading is None or reading.composite is None else reading.composite.value,
-            "rooms": self._show_rooms(now),
+            "rooms": self._show_rooms(rooms, now),
             "plan": self._show_plan(now),
             "alarms": [{"name": a.name, "text": a.text, "at": a.at.isoformat()} for a in list(self._alarms.values())],
             "proofs": [
@@ -156,22 +163,22 @@ class Status(Behaviour):
             "restarts": list(self._restarts),
         }
 
-    def _heating_kw(self) -> float | None:
-        if self._rooms is None:
+    def _heating_kw(self, rooms: RoomsReading | None) -> float | None:
+        if rooms is None:
             return None
-        if any(r.relay_on is None for r in self._rooms.rooms.values()):
+        if any(r.relay_on is None for r in rooms.rooms.values()):
             return None  # a silent relay may be on
         kw = {r.name: r.heater_kw for r in self._house.rooms}
-        return sum(kw[n] for n, r in self._rooms.rooms.items() if r.relay_on)
+        return sum(kw[n] for n, r in rooms.rooms.items() if r.relay_on)
 
-    def _show_rooms(self, now: datetime) -> list[dict[str, object]]:
+    def _show_rooms(self, rooms: RoomsReading | None, now: datetime) -> list[dict[str, object]]:
         if self._rooms is None:
-            return []
+            return []  # never heard; what was heard and is stale stays a row of unknowns
         local = now.astimezone(self._zone)
         hour = local.hour + local.minute / 60
         shown: list[dict[str, object]] = []
         for room in self._house.rooms:
-            reading = self._rooms.rooms.get(room.name)
+            reading = None if rooms is None else rooms.rooms.get(room.name)
             shown.append(
                 {
                     "name": room.name,

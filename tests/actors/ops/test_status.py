@@ -168,3 +168,18 @@ def test_on_a_real_wire_the_houses_own_meter_is_billed_and_plain_rules_are_not_k
     found = shown(bench)
     assert found["cost_eur"] == pytest.approx(0.5 * buy(0.1), abs=1e-4)
     assert found["rules_cost_eur"] is None
+
+
+def test_what_was_read_too_long_ago_is_shown_as_unknown() -> None:
+    bench = Bench({PATH: lambda: Status(HOUSE, inverter_age_s=60.0, rooms_age_s=600.0)})
+    bench.start()
+    bench.publish(inverter(0.5, composite=Composite.HOLD))
+    bench.publish(rooms({"hall": 20.0, "bath": 21.0}, on=("hall",)))
+    assert (shown(bench)["soc"], shown(bench)["composite"]) == (0.5, "hold")
+    bench.run(120)
+    later = shown(bench)
+    assert later["soc"] is later["composite"] is later["grid_kw"] is None
+    assert later["heating_kw"] is not None
+    bench.run(600)
+    assert shown(bench)["heating_kw"] is None
+    assert [room["air_c"] for room in shown(bench)["rooms"]] == [None] * len(HOUSE.rooms)
