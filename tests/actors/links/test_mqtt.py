@@ -146,8 +146,9 @@ def test_a_wish_that_nobody_heard_is_not_said_after_a_later_one(
 def test_a_link_that_is_restarted_leaves_no_thread_and_no_second_client_behind(broker: Broker) -> None:
     with Link(Mqtt(url=broker.url)) as link:
         link.wait_up()
-        for number in range(3):
+        for _ in range(3):
+            before = link.of(LinkState).count(LinkState(up=True))  # a busy broker may have dropped us meanwhile
             link.runtime.inject("/io/link", RuntimeError("a bug"))
-            until(lambda n=number: link.of(LinkState).count(LinkState(up=True)) == n + 2, "up again")  # type: ignore[misc]
+            until(lambda b=before: link.of(LinkState).count(LinkState(up=True)) > b, "up again")  # type: ignore[misc]
             until(lambda: threads_of_the_wire() == 1, "one thread")
         assert not [a for a in link.of(Alarm) if a.name == "mqtt_takeover"]
