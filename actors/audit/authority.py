@@ -9,6 +9,7 @@ from datetime import datetime
 from actors.audit.book import Book, Durations
 from actors.audit.record import Ask, Asks, cap_holds, inside, spelled
 from actors.audit.signals import Signals
+from actors.devices.distrust import FIRST_S
 from actors.messages import Alarm, Latched, Permit, Proof, Trip, TripReset, WireWrite
 from models.types.command import Level, Outcome, Request, Verdict
 from models.types.mode import Composite, InverterMode
@@ -46,7 +47,8 @@ class Authority:
         self._alive_s: dict[str, float] = {}  # device path -> running since
         self._gate_s = 0.0
         self.begun_s = -math.inf  # when any actor began its present life last
-        self._failed: dict[str, str] = {}
+        self._failed: dict[str, str] = {}  # point -> request whose read-backs failed
+        self._failed_s: dict[str, float] = {}  # point -> when; until a wish is proven there
         self._alarms: set[str] = set()
         self._clock_s: float | None = None  # house time minus monotonic
         self._jumped = False
@@ -142,6 +144,7 @@ class Authority:
         for asks in self.asks.values():
             if asks.spec.device == path:  # what its former life had written, this one reads before it writes
                 self._failed.pop(asks.spec.name, None)
+                self._failed_s.pop(asks.spec.name, None)
 
     def ended(self, path: str) -> None:
         """A life ended."""
@@ -158,6 +161,9 @@ class Authority:
             self._book.check(14, raised, at_s, proof.point, "read-backs failed without an alarm")
             if proof.request_id:
                 self._failed[proof.point] = proof.request_id
+                self._failed_s[proof.point] = at_s
+        elif proof.stage == "applied" and proof.request_id:
+            self._failed_s.pop(proof.point, None)
 
     # --- what is written ------------------------------------------------------------------------------------------
     def write(self, write: WireWrite, now: datetime) -> None:
@@ -245,6 +251,9 @@ class Authority:
         if self._jumped:
             book.check(33, late_s < slack_s, at_s, point, "a clock jump lengthened a request")
         book.check(14, self._failed.get(point) != write.request_id, at_s, point, "tried again after three read-backs")
+        if write.level >= Level.LOCAL_RULES:
+            pause_s = at_s - self._failed_s.get(point, -math.inf)
+            book.check(14, pause_s >= FIRST_S, at_s, point, f"a program tries again after {pause_s:.0f} s")
         self._judge_priority(asks, ask, write)
         if write.level >= Level.LOCAL_RULES:
             for signal in asks.spec.requires:
@@ -269,6 +278,8 @@ class Authority:
     def _may_wait(self, spec: PointSpec, ask: Ask, at_s: float) -> bool:
         """Something in the house may stand in its way, so that the next level acts."""
         if self._failed.get(spec.name) == ask.request.id:
+            return True
+        if ask.request.level >= Level.LOCAL_RULES and spec.name in self._failed_s:
             return True
         if ask.request.level >= Level.LOCAL_RULES and any(
             self._signals.unfit(s, at_s) or self._signals.unfit(s, at_s - self._slack_s) for s in spec.requires

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from actors.devices.distrust import Distrust
 from actors.devices.third_hand import ThirdHands
 from actors.messages import (
     Alarm,
@@ -80,6 +81,7 @@ class DeviceActor(Behaviour):
         self._alarms: set[str] = set()
         self._hands: ThirdHands | None = None
         self._forfeited: dict[str, str] = {}  # point -> request that failed three read-backs
+        self.distrust = Distrust()
 
     # --- what subclasses say ------------------------------------------------------------------------------------
     def act(self) -> None:
@@ -119,6 +121,7 @@ class DeviceActor(Behaviour):
             case Tick(name="act"):
                 self.hands.look()
                 self.act()
+                self._trust_again()
                 self._say_released()
             case LinkState(up=up):
                 self.link_up = up
@@ -174,13 +177,31 @@ class DeviceActor(Behaviour):
             return spec.default, Level.DEFAULT, "", "lease ended"
         if setpoint.request_id and self._forfeited.get(name) == setpoint.request_id:
             return spec.default, Level.DEFAULT, "", "three read-backs failed"
+        if setpoint.level > Level.USER and self.distrust.until_s(name, at_s) is not None:
+            return spec.default, Level.DEFAULT, "", "three read-backs failed a while ago"
         return setpoint.value, setpoint.level, setpoint.request_id, setpoint.cause
 
     def forfeit(self, name: str, request_id: str, reason: str) -> None:
-        """Three failed read-backs: this request is not tried again; the point goes to its default, with an alarm."""
+        """Three failed read-backs: this request is not tried again; the point goes to its default, with an alarm.
+
+        Programs leave the point alone for a while, whatever they ask for: a new request is no reason to hope.
+        """
         if request_id:
             self._forfeited[name] = request_id
+            self.distrust.failed(name, self.ctx.clock.monotonic())
         self.alarm(f"unconfirmed:{name}", f"{name} is not confirmed by the device: {reason}")
+
+    def confirmed(self, name: str, request_id: str) -> None:
+        """Read back as told. A default that stands is no proof that the next wish will."""
+        if request_id:
+            self.distrust.proven(name)
+        if self.distrust.until_s(name, self.ctx.clock.monotonic()) is None:
+            self.alarm_over(f"unconfirmed:{name}")
+
+    def _trust_again(self) -> None:
+        for name in self.distrust.over(self.ctx.clock.monotonic()):
+            if name not in self.unverified():
+                self.alarm_over(f"unconfirmed:{name}")
 
     def _release(self, wait: bool) -> None:
         self._releasing = True

@@ -409,7 +409,7 @@ class InverterActor(DeviceActor):
         job.stage, job.begun, job.tries, job.applied_s = "applied", False, {}, self.ctx.clock.monotonic()
         assert self._live is not None
         self._proven[name] = stored(self._live, export=name == EXPORT)
-        self.alarm_over(f"unconfirmed:{name}")
+        self.confirmed(name, job.request_id)
         self.proof(name, "applied", str(job.value), job.request_id, job.since_s)
 
     def _give_up(self, name: str, job: Job, write: Write) -> None:

@@ -225,7 +225,7 @@ class RoomsActor(DeviceActor):
         if seen and self._holds(kind, wish, room):
             if wish.stage not in ("applied", "effective"):
                 wish.stage, wish.tries = "applied", 0
-                self.alarm_over(f"unconfirmed:{name}")
+                self.confirmed(name, request_id)
                 if wish.sent_s > 0:
                     self.proof(name, "applied", str(value), request_id, wish.since_s)
             return

@@ -102,12 +102,15 @@ def wishes(twin: TwinThread, house: HouseOnWire) -> list[float]:
         celsius = another(house, number)
         before = len(twin.commands(TARGET))
         said = house.ask_for(SETPOINT, celsius)
-        if wait(lambda n=before: len(twin.commands(TARGET)) > n, 5.0):  # type: ignore[misc]
-            at, payload = twin.commands(TARGET)[before]
-            if json.loads(payload)["target_temperature"] == celsius:
-                took.append(at - said)
+        if wait(lambda n=before, c=celsius: arrived_s(twin, n, c), 5.0):  # type: ignore[misc]
+            took.append(arrived_s(twin, before, celsius)[0] - said)
         time.sleep(0.02)
     return took
+
+
+def arrived_s(twin: TwinThread, before: int, celsius: float) -> list[float]:
+    """When this target arrived, after the first `before` messages; the default said at the start is none."""
+    return [at for at, told in twin.commands(TARGET)[before:] if json.loads(told)["target_temperature"] == celsius]
 
 
 def another(house: HouseOnWire, number: int) -> float:

@@ -303,8 +303,37 @@ def test_a_liar_is_believed_three_times_and_then_the_point_is_at_its_default_wit
     assert house.twin.truth().composite is Composite.REGULAR, "the same request is not tried again"
     house.ask(CHARGE, request_id="r2")
     house.run(200)
-    assert house.twin.truth().composite is Composite.CHARGE_FROM_GRID
+    assert house.twin.truth().composite is Composite.REGULAR, "nor a new one of a program, for a while"
+    house.ask(CHARGE, request_id="r3", level=Level.USER)
+    house.run(200)
+    assert house.twin.truth().composite is Composite.CHARGE_FROM_GRID, "a person is obeyed"
     assert house.alarms(f"unconfirmed:{MODE}")[-1] is False
+
+
+def test_a_program_that_asks_a_liar_again_and_again_wears_it_ever_more_rarely() -> None:
+    house = House(soc=0.5, budget=100)
+    house.twin.inject("liar", True)
+    for number in range(12 * 3):  # three hours, a new request every five minutes
+        house.ask(CHARGE, request_id=f"r{number}")
+        house.run(300)
+    failed_s = [p.at.timestamp() for p in house.of(Proof) if p.stage == "failed" and p.request_id]
+    pauses = [b - a for a, b in itertools.pairwise(failed_s)]
+    assert len(pauses) >= 2 and pauses[0] >= 900.0
+    assert all(b > 1.5 * a for a, b in itertools.pairwise(pauses)), pauses
+    assert house.alarms(f"unconfirmed:{MODE}") == [True], "one trouble, said once"
+
+
+def test_a_liar_that_mends_is_trusted_again_when_its_pause_is_over() -> None:
+    house = House(soc=0.5)
+    house.twin.inject("liar", True)
+    house.ask(CHARGE, for_s=7200.0)
+    house.run(200)
+    house.twin.inject("liar", False)
+    house.run(1000)
+    assert house.alarms(f"unconfirmed:{MODE}") == [True, False]
+    house.ask(CHARGE, request_id="r2")
+    house.run(200)
+    assert house.twin.truth().composite is Composite.CHARGE_FROM_GRID
 
 
 def test_an_answer_that_lies_never_lets_selling_start_while_buying_is_on() -> None:

@@ -230,6 +230,9 @@ def test_a_relay_that_never_follows_is_tried_three_times_and_then_left_to_its_th
     rooms.twin.inject("relay_stuck_off.hall", False)
     rooms.ask(HALL, "on", request_id="r2")
     rooms.live(12)
+    assert rooms.relay() == (False, True), "programs leave it alone for a while"
+    rooms.ask(HALL, "on", request_id="r3", level=Level.USER)
+    rooms.live(12)
     assert rooms.relay() == (True, False)
     assert rooms.alarms(f"unconfirmed:{HALL}")[-1] is False
 
