@@ -139,12 +139,15 @@ class Proof:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alarm:
-    """Something a person should know. Said once when it begins and once when it ends."""
+    """Something a person should know. Said once when it begins and once when it ends; it stands, as LinkState does."""
 
     at: datetime
     name: str
     active: bool
     text: str
+
+    def standing(self) -> str:
+        return self.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,10 +192,18 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkState:
-    """The wire is up or down."""
+    """A wire is up or down. It stands: who subscribes later hears it too."""
 
     up: bool
     reason: str = ""
+    carries: tuple[str, ...] = ("",)  # beginnings of the topics that go over this wire
+
+    def standing(self) -> tuple[str, ...]:
+        return self.carries
+
+    def concerns(self, topic: str) -> bool:
+        """True if messages of this topic go over this wire."""
+        return topic.startswith(self.carries)
 
 
 # --- inputs and planning -------------------------------------------------------------------------------------------

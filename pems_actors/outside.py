@@ -12,7 +12,6 @@ from actors.runtime import Behaviour, ChildSpec, Clock, Port, Worker
 from config.schema import HouseFile
 from config.secrets import secret
 from models.types.forecast import PriceSeries, WeatherForecast
-from models.types.loxone import HEARTBEAT
 from models.types.mqtt import PASSWORD, Mqtt
 
 PriceFeed = Callable[[], Callable[[datetime], PriceSeries]]
@@ -48,7 +47,7 @@ def mqtt_wires(config: HouseFile, mqtt: Mqtt, clock: Clock | None = None) -> tup
     """The broker, and beside it Loxone's UDP where the house has that; `clock` is watched if it follows a twin."""
     # a house with its twin in memory never loads these: some megabytes less on a small box
     from actors.links.loxone_names import LoxoneNames
-    from actors.links.loxone_udp import LoxoneUdp
+    from actors.links.loxone_udp import CARRIES, LoxoneUdp
     from actors.links.mqtt import MqttLink
     from actors.links.router import LinkRouter
     from actors.links.twin_clock import TwinClock
@@ -59,10 +58,10 @@ def mqtt_wires(config: HouseFile, mqtt: Mqtt, clock: Clock | None = None) -> tup
     names = LoxoneNames([room.name for room in config.rooms], loxone)
     if loxone.via == "mqtt":
         return (_link("link", lambda: MqttLink(mqtt, password, names=names, twin=twin)),)
-    routes = {"loxone/": "/io/loxone", HEARTBEAT: "/io/loxone", "": "/io/mqtt"}
+    routes = {"": "/io/mqtt", **dict.fromkeys(CARRIES, "/io/loxone")}
     rooms, tick_s = [room.name for room in config.rooms], config.timing.gate_tick_s
     return (
-        _link("mqtt", lambda: MqttLink(mqtt, password, names=names, twin=twin)),
+        _link("mqtt", lambda: MqttLink(mqtt, password, names=names, twin=twin, carries=("energy/",))),
         _link("loxone", lambda: LoxoneUdp(rooms, loxone, tick_s=tick_s)),
         _link("link", lambda: LinkRouter(routes)),
     )

@@ -49,7 +49,8 @@ class Signals:
         self.rooms: RoomsReading | None = None
         self.rooms_s = -math.inf
         self.prices: PricesKnown | None = None
-        self.link_up_s: float | None = None  # None: the link is down
+        self._wires: dict[tuple[str, ...], bool] = {}
+        self.link_up_s: float | None = None  # None: a wire is down
         self._price_now: tuple[float, float | None] = (-math.inf, None)
         self._writes_left = 1_000
         self._few_s = -math.inf  # when the write budget was last too small for a run
@@ -91,7 +92,8 @@ class Signals:
             self._few_s = at_s
 
     def see_link(self, link: LinkState, at_s: float) -> None:
-        if not link.up:
+        self._wires[link.carries] = link.up
+        if not all(self._wires.values()):
             self.link_up_s = None
         elif self.link_up_s is None:
             self.link_up_s = at_s

@@ -67,6 +67,8 @@ class DeviceActor(Behaviour):
     Fails    on bugs only; what the device sends is checked and counted
     """
 
+    topics = ""  # how the topics of this device begin: they say which wire it is on
+
     def __init__(self, points: Iterable[PointSpec], timing: DeviceTiming) -> None:
         self.points = {p.name: p for p in points}
         self.timing = timing
@@ -123,10 +125,13 @@ class DeviceActor(Behaviour):
                 self.act()
                 self._trust_again()
                 self._say_released()
-            case LinkState(up=up):
+            case LinkState(up=up) if message.concerns(self.topics):
                 self.link_up = up
                 if up:
+                    self.wire_is_back()
                     self.act()
+            case LinkState():
+                pass  # of another wire
             case Release(wait=wait):
                 self._release(wait)
             case _:
@@ -143,6 +148,9 @@ class DeviceActor(Behaviour):
         self.orders[setpoint.point] = Order(setpoint=setpoint, received_s=at_s, refreshed_s=at_s)
         self.ordered(setpoint)
         self.act()
+
+    def wire_is_back(self) -> None:
+        """Hook: the wire to this device is up, and what was in flight may be lost (before `act`)."""
 
     def ordered(self, setpoint: ApprovedSetpoint) -> None:
         """Hook: a new order arrived (before `act`)."""

@@ -23,7 +23,7 @@ from actors.devices.growatt import (
     wanted_slot,
 )
 from actors.devices.inverter_job import Flight, InverterExtras, Job, WearLog
-from actors.messages import ApprovedSetpoint, Incoming, LinkState, Outgoing, Tick, Wear
+from actors.messages import ApprovedSetpoint, Incoming, Outgoing, Tick, Wear
 from actors.runtime import Lane
 from models.errors import PayloadError, StoreError
 from models.types.command import Level, Value
@@ -66,6 +66,8 @@ def points(house: House) -> tuple[PointSpec, ...]:
 class InverterActor(DeviceActor):
     """Reads before it writes, writes one register at a time, and says *applied* only after the read-back."""
 
+    topics = COMMAND_TOPIC
+
     def __init__(self, house: House, timing: DeviceTiming, wear: WearLog, *, budget: int, slot_budget: int) -> None:
         super().__init__(points(house), timing)
         self._house, self._wear = house, wear
@@ -90,6 +92,9 @@ class InverterActor(DeviceActor):
     def leased(self, point: PointSpec) -> bool:
         return False  # what is stored in the inverter ends with its slot
 
+    def wire_is_back(self) -> None:
+        self._flight = None  # nobody knows whether it went out with the old wire; telemetry will tell
+
     def on_start(self) -> None:
         super().on_start()
         self.ctx.subscribe(Incoming)
@@ -107,9 +112,6 @@ class InverterActor(DeviceActor):
                     self._answer(message)
             case Incoming():
                 pass
-            case LinkState(up=True):
-                self._flight = None  # nobody knows whether it went out with the old wire; telemetry will tell
-                super().handle(message)
             case _:
                 super().handle(message)
 
@@ -322,11 +324,11 @@ class InverterActor(DeviceActor):
         write = writes[0]
         if job.stage in ("applied", "effective"):  # renewal, or the device drifted from what was applied
             job.stage, job.since_s, job.tries = "", at_s, {}
+        if self._unread(write, job):
+            return job.begun  # nothing comes between the registers of one mode change
         if job.tries.get(write.register, 0) >= TRIES:
             self._give_up(name, job, write)
             return False
-        if self._unread(write, job):
-            return job.begun  # nothing comes between the registers of one mode change
         if not self._affordable(write, job):
             self.alarm("write_budget", f"write budget of {name} is used up; {write.register} is not written")
             return False

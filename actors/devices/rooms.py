@@ -11,7 +11,7 @@ from datetime import datetime
 
 from actors.devices.base import LINK, Device, DeviceActor, DeviceTiming
 from actors.devices.growatt import number, parse_json
-from actors.messages import Incoming, LinkState, Outgoing, Permit, Tick
+from actors.messages import Incoming, Outgoing, Permit, Tick
 from actors.runtime import Lane
 from models.errors import PayloadError
 from models.types.command import Level, RelayState, Value
@@ -84,6 +84,8 @@ class _Room:
 class RoomsActor(DeviceActor):
     """Commands relays and setpoints, keeps the heartbeat, and reports what the rooms really do."""
 
+    topics = "loxone/"
+
     def __init__(self, house: House, timing: DeviceTiming) -> None:
         super().__init__(points(house), timing)
         self._house = house
@@ -98,15 +100,11 @@ class RoomsActor(DeviceActor):
 
     def handle(self, message: object) -> None:
         match message:
-            case Incoming(topic=topic, retained=retained) if topic.startswith("loxone/"):
+            case Incoming(topic=topic, retained=retained) if topic.startswith(self.topics):
                 if not retained:  # the broker's memory of a Loxone that may be gone is no reading
                     self._hear(message)
             case Incoming():
                 pass
-            case LinkState(up=True):
-                self._heartbeat()  # Loxone, alone for a minute, follows nobody before it hears the heart
-                self._say_again()
-                super().handle(message)
             case Tick(name="beat"):
                 self._heartbeat()
             case Permit() if not self.permitted():
@@ -123,6 +121,10 @@ class RoomsActor(DeviceActor):
         body = json.dumps({"beat": self._beat, "boot": self.ctx.epoch.boot})
         expires_s = self.ctx.clock.monotonic() + self.timing.heartbeat_s
         self.ctx.tell(LINK, Outgoing(topic=HEARTBEAT_TOPIC, payload=body.encode(), expires_s=expires_s, slot="beat"))
+
+    def wire_is_back(self) -> None:
+        self._heartbeat()  # Loxone, alone for a minute, follows nobody before it hears the heart
+        self._say_again()
 
     def _say_again(self) -> None:
         """What was told and did not come back may have been lost with the wire."""
@@ -233,6 +235,8 @@ class RoomsActor(DeviceActor):
             return
         if not self.link_up and not trip:
             return
+        if wish.tries and room.seen_s <= wish.sent_s and not trip:
+            return  # silence is no refusal
         if wish.stage in ("applied", "effective") and level > Level.GRID_OPERATOR:
             return  # it stood, and stands no longer: the next summary tells whose hand that was
         if wish.tries >= TRIES:

@@ -54,6 +54,9 @@ class _Rejected:
     last_s: dict[str, float] = field(default_factory=dict)  # of kinds that are being alarmed
 
 
+CARRIES = ("loxone/", HEARTBEAT)
+
+
 class LoxoneUdp(Behaviour):
     """Carries the rooms' topics as datagrams.
 
@@ -250,7 +253,7 @@ class LoxoneUdp(Behaviour):
             return
         was_down, self._up = self._up is False, up
         text = f"{WIRE}: {reason}" if reason else WIRE
-        self.ctx.publish(LinkState(up=up, reason=text))
+        self.ctx.publish(LinkState(up=up, reason=text, carries=CARRIES))
         if was_down or not up:
             self._alarm("link:loxone_udp", active=not up, text=text)
 

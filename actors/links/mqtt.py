@@ -76,6 +76,8 @@ class MqttLink(Behaviour):
         Further topic filters; no set or command topic is ever subscribed to.
     twin : TwinClock, optional
         The clock of a twin that the house lives in: a twin that leaves it is an alarm.
+    carries : tuple of str
+        Beginnings of the topics that go over this wire; all, unless there is another.
     """
 
     def __init__(
@@ -86,7 +88,9 @@ class MqttLink(Behaviour):
         names: Names | None = None,
         also: tuple[str, ...] = (),
         twin: TwinClock | None = None,
+        carries: tuple[str, ...] = ("",),
     ) -> None:
+        self._carries = carries
         self._settings, self._password, self._names, self._twin = settings, password, names, twin
         self._subscriptions = (*subscriptions(names), *also, *([] if twin is None else [CLOCK_TOPIC]))
         self._inbox = Inbox(EACH.__contains__)
@@ -183,7 +187,7 @@ class MqttLink(Behaviour):
 
     def link(self, up: bool, reason: str) -> None:
         """The wire is up or down."""
-        self.ctx.post(LinkState(up=up, reason=reason), lane=Lane.URGENT)
+        self.ctx.post(LinkState(up=up, reason=reason, carries=self._carries), lane=Lane.URGENT)
 
     def alarm(self, name: str, active: bool, text: str) -> None:
         """Something a person should know."""

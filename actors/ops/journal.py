@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from actors.messages import Alarm, ForecastReady, PlanReady, Proof, Tick, Trip, TripReset, WireWrite
@@ -17,6 +17,7 @@ STORE = "/ops/store"
 BATCH = 500
 KEPT = 20_000  # rows that wait while the store is away; older ones are shed, with an alarm
 TELEMETRY_EVERY_S = 60.0
+EVER = datetime.min.replace(tzinfo=UTC)
 PRUNE_EVERY, TELEMETRY_KEPT = timedelta(days=1), timedelta(days=400)  # a year and what is needed to compare with it
 
 
@@ -48,6 +49,7 @@ class Journal(Behaviour):
 
     def on_start(self) -> None:
         ctx = self.ctx
+        self._since = ctx.clock.now() if ctx.epoch.incarnation > 1 else EVER
         ctx.subscribe(InverterReading, MeterReading, RoomsReading, coalesce=lambda m: type(m).__name__)
         ctx.subscribe(Request, Verdict, WireWrite, Proof, Trip, TripReset, Alarm, PlanReady, ForecastReady)
         ctx.subscribe(Failed, Restarted, GaveUp, WorkerEnded)
@@ -56,6 +58,8 @@ class Journal(Behaviour):
 
     def handle(self, message: object) -> None:
         match message:
+            case Alarm(at=at) if at < self._since:
+                pass  # it stands since before this life, and is in the books
             case Tick():
                 self._flush()
             case WorkerDone():

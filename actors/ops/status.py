@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from actors.messages import Alarm, LinkState, PlanFailed, PlanReady, PricesKnown, Proof, Tick
-from actors.runtime import Behaviour, Restarted
+from actors.runtime import Abandoned, Behaviour, Failed, Restarted, Stopped
 from models.physics.tariff import export_price, import_price
 from models.types.forecast import PriceSeries
 from models.types.house import House
@@ -52,8 +52,9 @@ class Status(Behaviour):
         self._prices: PriceSeries | None = None
         self._plan: PlanReady | None = None
         self._trouble = ""
-        self._link: LinkState | None = None
+        self._links: dict[tuple[str, ...], LinkState] = {}  # per wire
         self._alarms: dict[str, Alarm] = {}
+        self._said_by: dict[str, str | None] = {}
         self._proofs: deque[Proof] = deque(maxlen=20)
         self._restarts: deque[str] = deque(maxlen=20)
         self._accounts = {"pems": _Account(), "rules": _Account()}
@@ -69,7 +70,8 @@ class Status(Behaviour):
         ctx.subscribe(PricesKnown, coalesce=lambda _: "prices")
         ctx.subscribe(TwinOutput, coalesce=lambda _: "meters")
         ctx.subscribe(MeterReading, coalesce=lambda _: "meter")
-        ctx.subscribe(PlanReady, PlanFailed, LinkState, Alarm, Proof, Restarted)
+        ctx.subscribe(PlanReady, PlanFailed, LinkState, Alarm, Proof)
+        ctx.subscribe(Failed, Stopped, Abandoned, Restarted)
         ctx.every(1.0, Tick(name="slot"), name="slot")
 
     def handle(self, message: object) -> None:
@@ -95,14 +97,19 @@ class Status(Behaviour):
             case PlanFailed(reason=reason):
                 self._trouble = reason
             case LinkState():
-                self._link = message
+                self._links[message.carries] = message
             case Alarm(name=name, active=active):
                 if active:
                     self._alarms[name] = message
+                    self._said_by[name] = self.ctx.sender
                 else:
                     self._alarms.pop(name, None)
             case Proof():
                 self._proofs.append(message)
+            case Failed(path=path) | Stopped(path=path) | Abandoned(path=path):
+                for name in [n for n, by in self._said_by.items() if by == path]:  # its next life says what still holds
+                    self._alarms.pop(name, None)
+                    del self._said_by[name]
             case Restarted(path=path):
                 self._restarts.append(path)
             case Tick():
@@ -141,7 +148,7 @@ class Status(Behaviour):
         return {
             "house_time": now.isoformat(),
             "local_time": now.astimezone(self._zone).isoformat(),
-            "link_up": None if self._link is None else self._link.up,
+            "link_up": all(link.up for link in self._links.values()) if self._links else None,
             "price_import": buy,
             "price_export": sell,
             "soc": None if reading is None else reading.soc,

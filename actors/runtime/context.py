@@ -151,14 +151,14 @@ class Context:
         coalesce: Callable[[object], Hashable | None] | None = None,
         lane: Lane = _USER,
     ) -> None:
-        """Hear of events of these types and their subtypes until this incarnation ends.
+        """Hear of events of these types and their subtypes until this incarnation ends; first of those that stand.
 
         `coalesce` gives the key under which only the latest waiting event of one type is kept; None keeps all.
         """
         with self.end_lock:
             if self.alive:
                 for event_type in event_types:
-                    self._runtime.stream.subscribe(self, event_type, coalesce, lane)
+                    self._runtime.subscribe(self, event_type, coalesce, lane)
 
     # -- asking ----------------------------------------------------------------------------------------------------
 

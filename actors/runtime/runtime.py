@@ -19,7 +19,7 @@ from actors.runtime.errors import ActorError, AskDead, AskTimeout, UnknownPathEr
 from actors.runtime.mailbox import BUSY, FENCED, Mailbox
 from actors.runtime.spec import ChildSpec, SupervisorSpec, check_spec, child_path
 from actors.runtime.stats import CellStats, Ledger
-from actors.runtime.stream import Stream
+from actors.runtime.stream import Coalesce, Standing, Stream, Subscription
 from actors.runtime.supervisor import RestartChild, Supervisor
 from actors.runtime.timers import Timer, Timers
 
@@ -187,18 +187,28 @@ class Runtime:
 
     def publish(self, event: object, life: Context | None = None) -> None:
         """Send an event to its subscribers and listeners; `life` is the incarnation that publishes."""
-        for subscriber, _, coalesce, lane in self.stream.subscribers(type(event)):
-            key = self._key(coalesce, event) if coalesce is not None else None
-            cause, sender = (life.cause, life.path) if life is not None else (self.new_cause(), None)
-            box = self.boxes[subscriber.path]
-            refused = box.put((event, cause, sender, None, key, subscriber), lane, life)
-            if refused is not None:
-                self._dead_letter(subscriber.path, event, refused, sender, cause)
+        cause = self.new_cause() if life is None else life.cause
+        if life is None or life.alive:
+            self.stream.stand(event, life, cause)
+        for subscription in self.stream.subscribers(type(event)):
+            self._hand_on(subscription, Standing(event, life, cause))
             if life is not None:
                 self.cells[life.path].sent += 1
         if life is None or life.alive:
             for listener in self.stream.listeners(event):
                 _call_outside(listener, event)
+
+    def subscribe(self, life: Context, event_type: type, coalesce: Coalesce | None, lane: Lane) -> None:
+        """Have a life hear of events of a type, from those that stand on."""
+        self.stream.subscribe(life, event_type, coalesce, lane, self._hand_on)
+
+    def _hand_on(self, to: Subscription, what: Standing) -> None:
+        event, life, cause = what
+        key = self._key(to.coalesce, event) if to.coalesce is not None else None
+        sender = None if life is None else life.path
+        refused = self.boxes[to.life.path].put((event, cause, sender, None, key, to.life), to.lane, life)
+        if refused is not None:
+            self._dead_letter(to.life.path, event, refused, sender, cause)
 
     @staticmethod
     def _key(coalesce: Callable[[object], Hashable | None], event: object) -> Hashable | None:

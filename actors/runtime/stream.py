@@ -1,4 +1,4 @@
-"""The event stream: who has subscribed to which types, in order of subscription."""
+"""The event stream: who has subscribed to which types, in order of subscription, and which events stand."""
 
 from __future__ import annotations
 
@@ -23,25 +23,61 @@ class Subscription(NamedTuple):
     lane: Lane
 
 
+class Standing(NamedTuple):
+    """The newest event of its key, for those who subscribe later."""
+
+    event: object
+    life: Context | None
+    cause: str
+
+
 class Stream:
-    """Subscriptions of one runtime; reading takes no lock, since each change builds a new tuple."""
+    """Subscriptions of one runtime; reading takes no lock, since each change builds a new tuple.
+
+    An event whose class has a method `standing` tells a state, not a moment: the newest of each key it returns is also
+    heard by who subscribes later, for as long as the life that said it lasts.
+    """
 
     def __init__(self) -> None:
         self._subscriptions: tuple[Subscription, ...] = ()
         self._listeners: tuple[tuple[Callable[[object], None], tuple[type, ...]], ...] = ()
         self._by_type: dict[type, tuple[Subscription, ...]] = {}
+        self._standing: dict[Hashable, Standing] = {}
         self._lock = threading.Lock()
 
-    def subscribe(self, life: Context, event_type: type, coalesce: Coalesce | None, lane: Lane) -> None:
-        """Add a subscription; a second one of the same incarnation to the same type replaces the first."""
+    def subscribe(
+        self,
+        life: Context,
+        event_type: type,
+        coalesce: Coalesce | None,
+        lane: Lane,
+        hand_on: Callable[[Subscription, Standing], None],
+    ) -> None:
+        """Add a subscription; a second one of the same incarnation to the same type replaces the first.
+
+        `hand_on` is called with each event that stands, before anything newer can be handed to the same subscriber.
+        """
         with self._lock:
             kept = tuple(s for s in self._subscriptions if not (s.life is life and s.event_type is event_type))
             self._subscriptions = (*kept, Subscription(life, event_type, coalesce, lane))
             self._by_type = {}
+            known = tuple(s.event_type for s in kept if s.life is life)
+            for standing in self._standing.values():
+                if isinstance(standing.event, event_type) and not isinstance(standing.event, known):
+                    hand_on(self._subscriptions[-1], standing)
+
+    def stand(self, event: object, life: Context | None, cause: str) -> None:
+        """Remember an event that tells a state, in place of the one before."""
+        key = getattr(event, "standing", None)
+        if key is not None:
+            with self._lock:
+                self._standing[type(event), key()] = Standing(event, life, cause)
 
     def leave(self, life: Context) -> None:
-        """End all subscriptions of an incarnation."""
+        """End all subscriptions of an incarnation, and forget what it said."""
         with self._lock:
+            if any(s.life is life for s in self._standing.values()):
+                self._standing = {key: s for key, s in self._standing.items() if s.life is not life}
             if any(s.life is life for s in self._subscriptions):
                 self._subscriptions = tuple(s for s in self._subscriptions if s.life is not life)
                 self._by_type = {}

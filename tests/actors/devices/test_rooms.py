@@ -237,6 +237,31 @@ def test_a_relay_that_never_follows_is_tried_three_times_and_then_left_to_its_th
     assert rooms.alarms(f"unconfirmed:{HALL}")[-1] is False
 
 
+def test_a_wire_that_froze_is_no_relay_that_refuses() -> None:
+    rooms = Rooms()
+    rooms.run(5)
+    rooms.twin.inject("loxone_deaf", True)
+    rooms.twin.inject("loxone_silent", True)
+    rooms.ask(HALL, "on")
+    rooms.live(90)
+    assert written(rooms, HALL) == [("on", Level.PLAN)], "silence is no refusal"
+    assert not rooms.alarms(f"unconfirmed:{HALL}")
+
+
+def test_the_state_of_another_wire_is_no_news() -> None:
+    rooms = Rooms()
+    rooms.run(5)
+    rooms.publish(LinkState(up=False, carries=("energy/",)))
+    rooms.ask(HALL, "on")
+    rooms.live(12)
+    assert rooms.relay() == (True, False)
+    rooms.publish(LinkState(up=False, carries=("loxone/",)))
+    before = len(written(rooms, HALL))
+    rooms.ask(HALL, "off", request_id="r2")
+    rooms.live(12)
+    assert len(written(rooms, HALL)) == before, "a dead wire is told nothing"
+
+
 def test_a_trip_that_a_relay_does_not_follow_is_told_again_every_minute_until_it_does() -> None:
     rooms = Rooms()
     rooms.twin.inject("relay_stuck_on.hall", True)

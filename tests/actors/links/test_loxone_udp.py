@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from actors.devices.rooms import DEVICE
 from actors.devices.rooms import PATH as ROOMS
-from actors.links.loxone_udp import BEATS, LoxoneUdp
+from actors.links.loxone_udp import BEATS, CARRIES, LoxoneUdp
 from actors.links.loxone_words import WordsError, lines_of, said_in, told
 from actors.links.router import LinkRouter
 from actors.links.udp_socket import DATAGRAM_LIMIT, WAITING_LIMIT, UdpSocket
@@ -618,7 +618,7 @@ def test_over_real_sockets_a_command_goes_out_and_a_reading_comes_back(miniserve
         assert datagram == b"relay_hall=1" and address == ("127.0.0.1", port)
         miniserver.sendto(b"temp_hall;20.5\nrelay_hall;1\nauto_hall;0\ntarget_hall;21", address)
         events = [heard.get(timeout=10.0) for _ in range(4)]
-        assert LinkState(up=True, reason="loxone udp") in events
+        assert LinkState(up=True, reason="loxone udp", carries=CARRIES) in events
         bodies = {m.topic: json.loads(m.payload) for m in events if isinstance(m, Incoming)}
         assert bodies["loxone/heating/hall/status"] == {"relay": "on", "mode": "manual"}
         assert bodies["loxone/status"]["temperature"] == {"hall": 20.5}

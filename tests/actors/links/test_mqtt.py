@@ -59,7 +59,7 @@ def test_after_a_restart_of_the_broker_only_what_is_still_wished_goes_out(broker
 def test_the_end_sends_what_waits_and_says_goodbye(broker: Broker) -> None:
     with Peer(broker.url, "pems/status", "loxone/#") as ear:
         with Link(Mqtt(url=broker.url)) as link:
-            link.wait_up()
+            link.wait_quiet()
             broker.freeze()
             for i in range(20):
                 link.send(SET, f"{i}", slot=f"{i}")

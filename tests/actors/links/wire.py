@@ -61,6 +61,11 @@ class Link:
     def wait_up(self, timeout_s: float = 10.0) -> float:
         return until(lambda: self.snapshot.get("up"), f"the link is up; {self.snapshot}", timeout_s=timeout_s)
 
+    def wait_quiet(self) -> None:
+        """Connected, and the birth has its receipt: the window is empty."""
+        self.wait_up()
+        until(lambda: not self.snapshot["in_flight"], "the receipt of the birth")
+
     def wait_down(self, timeout_s: float = 15.0) -> float:
         return until(lambda: self.of(LinkState) and not self.of(LinkState)[-1].up, "the link is down",
                      timeout_s=timeout_s)  # fmt: skip

@@ -132,6 +132,21 @@ def test_flows_prices_and_rooms_are_shown_with_their_bands(bench: Bench) -> None
     assert found["local_time"].startswith("2021-02-08T10:00")
 
 
+def test_a_status_that_is_restarted_still_knows_the_wires_and_the_alarms(bench: Bench) -> None:
+    bench.publish(LinkState(up=True, carries=("energy/",)))
+    bench.publish(LinkState(up=False, carries=("loxone/",)))
+    bench.publish(Alarm(at=START, name="hot", active=True, text="too hot"))
+    bench.publish(Alarm(at=START, name="wet", active=True, text="too wet"))
+    bench.publish(Alarm(at=START, name="wet", active=False, text=""))
+    bench.runtime.restart(PATH)
+    bench.run(1)
+    found = shown(bench)
+    assert found["link_up"] is False, "one wire of two is down"
+    assert [a["name"] for a in found["alarms"]] == ["hot"]
+    bench.publish(LinkState(up=True, carries=("loxone/",)))
+    assert shown(bench)["link_up"] is True
+
+
 def test_the_plan_is_shown_as_its_next_runs_and_trouble_stands_until_the_next_plan(bench: Bench) -> None:
     hold = InverterMode(composite=Composite.HOLD)
     bench.publish(PlanFailed(reason="plan deadline"))

@@ -807,6 +807,15 @@ class Good(News):
     pass
 
 
+@dataclass(frozen=True)
+class State:
+    wire: str
+    up: bool
+
+    def standing(self) -> str:
+        return self.wire
+
+
 def test_nothing_an_ended_incarnation_does_has_an_effect(world: World) -> None:
     world.start(world.child("a", handle_timeout_s=1.0), world.child("b"))
     old: list[Any] = []
@@ -1177,6 +1186,18 @@ def test_a_subscription_ends_with_its_incarnation(world: World) -> None:
     world.runtime.publish(News("later"))
     world.settle()
     assert world.seen("/s/a") == []
+    assert world.runtime.ledger().balanced
+
+
+def test_what_stands_is_heard_by_who_subscribes_later_and_ends_with_the_life_that_said_it(world: World) -> None:
+    world.start(world.child("a"), world.child("b"), world.child("c"))
+    for wire, up in (("x", False), ("y", True), ("x", True)):
+        world.do("/s/a", lambda a, state=State(wire, up): a.ctx.publish(state))
+    world.do("/s/b", lambda b: b.ctx.subscribe(State, object))
+    assert world.seen("/s/b")[:2] == [State("x", True), State("y", True)], "the newest of each key, once"
+    world.raises("/s/a", ValueError())
+    world.do("/s/c", lambda c: c.ctx.subscribe(State))
+    assert world.seen("/s/c") == []
     assert world.runtime.ledger().balanced
 
 
