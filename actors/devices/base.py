@@ -25,6 +25,7 @@ from models.types.house import House
 from models.types.point import PointSpec
 
 LINK = "/io/link"
+DEAD_WIRE_S = 5.0  # who gives back over a wire that is down waits no longer for it: the device ends by itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +81,7 @@ class DeviceActor(Behaviour):
         self._permit: Permit | None = None
         self._releasing = False
         self._asked_release: ReplyToken | None = None
+        self._asked_s = 0.0
         self._alarms: set[str] = set()
         self._hands: ThirdHands | None = None
         self._forfeited: dict[str, str] = {}  # point -> request that failed three read-backs
@@ -216,16 +218,24 @@ class DeviceActor(Behaviour):
         self.orders.clear()
         self.act()
         if not wait and self.ctx.asked:
-            self.ctx.reply(Released(device=self.ctx.path, unverified=tuple(self.unverified().items())))
+            self.ctx.reply(Released(device=self.ctx.path, unverified=self._pending()))
             return
         self._asked_release = self.ctx.reply_token() if self.ctx.asked else None
+        self._asked_s = self.ctx.clock.monotonic()
         self._say_released()
+
+    def _pending(self) -> tuple[tuple[str, str], ...]:
+        wire = "" if self.link_up else "; its wire is down"
+        return tuple((name, reason + wire) for name, reason in self.unverified().items())
 
     def _say_released(self) -> None:
         token = self._asked_release
-        if token is not None and not self.unverified():
+        if token is None:
+            return
+        hopeless = not self.link_up and self.ctx.clock.monotonic() - self._asked_s >= DEAD_WIRE_S
+        if hopeless or not self.unverified():
             self._asked_release = None
-            self.ctx.reply_to(token, Released(device=self.ctx.path, unverified=()))
+            self.ctx.reply_to(token, Released(device=self.ctx.path, unverified=self._pending()))
 
     # --- what is published ------------------------------------------------------------------------------------------
     def wrote(self, point: str, value: str, level: Level, *, cause: str, detail: str, request_id: str = "",

@@ -237,6 +237,19 @@ def test_a_relay_that_never_follows_is_tried_three_times_and_then_left_to_its_th
     assert rooms.alarms(f"unconfirmed:{HALL}")[-1] is False
 
 
+def test_over_a_dead_wire_the_rooms_are_given_back_without_a_long_wait_and_named() -> None:
+    rooms = Rooms()
+    rooms.run(5)
+    rooms.ask(HALL, "on")
+    rooms.live(12)
+    rooms.publish(LinkState(up=False, reason="broker away"))
+    begun_s = rooms.runtime.clock.monotonic()
+    answer = rooms.runtime.ask(PATH, Release(), 60.0)
+    assert isinstance(answer, Released)
+    assert dict(answer.unverified)[HALL].endswith("its wire is down")
+    assert rooms.runtime.clock.monotonic() - begun_s <= 10.0
+
+
 def test_a_wire_that_froze_is_no_relay_that_refuses() -> None:
     rooms = Rooms()
     rooms.run(5)
