@@ -36,7 +36,7 @@ class Flows(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """One bill. `cost_eur` is money on the meter and wear; the objective adds what is bent, restless and left."""
+    """One bill. `cost_eur` is money for energy, power and wear; the objective adds what is bent, restless and left."""
 
     cost_eur: float
     bent_eur: float
@@ -77,12 +77,13 @@ def account(
             flows.import_kw, flows.export_kw, problem.price_import, problem.price_export, strict=True
         )
     )
+    power = 0.0 if problem.peak is None else problem.peak.cost_eur(flows.import_kw)
     wear = 0.0
     if problem.battery is not None:
         wear = problem.dt_h * problem.battery.wear_eur_per_kwh * sum(flows.discharge_kw)
     bent = [b for rules in _bent(problem, flows, duty, prices) for b in rules]
     return Account(
-        cost_eur=money + wear,
+        cost_eur=money + power + wear,
         bent_eur=sum(b.cost_eur for b in bent),
         calm_eur=problem.calm.mode_change_eur * mode_changes(problem, modes),
         end_value_eur=end_value(problem, flows, prices),
@@ -127,7 +128,7 @@ def _bent(
 def _bent_grid(problem: PlanProblem, flows: Flows, prices: Tiers) -> Iterator[BentRule]:
     price = prices.over_limit_eur_per_kwh * problem.dt_h
     for t in range(problem.steps):
-        over = flows.import_kw[t] - problem.import_limit_kw
+        over = flows.import_kw[t] - problem.import_allowed_kw(t)
         if over > 0.0:
             yield BentRule(rule="grid.import_limit", slot=t, amount=over, unit="kW", cost_eur=over * price)
         over = flows.export_kw[t] - problem.export_limit_kw

@@ -7,10 +7,12 @@ would still be broken, modes are chosen again for that heating, and for the heat
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from models.types.mode import InverterMode
 from solvers.account import mode_changes
 from solvers.composites import choose_modes
 from solvers.finish import Verdict, finish
@@ -32,10 +34,14 @@ class Adapter:
         As solved.
     refine_above_eur : float
         What composites may cost beyond their price of change before anything is solved again.
+    peak_kw : float
+        Highest import of the relaxation, which only a price on power asks for.
     """
 
-    def __init__(self, problem: PlanProblem, model: KeptModel, limits: Limits, *, refine_above_eur: float) -> None:
-        self._problem, self._model, self._limits = problem, model, limits
+    def __init__(
+        self, problem: PlanProblem, model: KeptModel, limits: Limits, *, refine_above_eur: float, peak_kw: float
+    ) -> None:
+        self._problem, self._model, self._limits, self._peak_kw = problem, model, limits, peak_kw
         self._refine_above = refine_above_eur
         self.solve_s = 0.0
 
@@ -56,8 +62,13 @@ class Adapter:
         """What is lost against the relaxation, the price of mode changes aside [EUR]."""
         return result.gap_eur - self._problem.calm.mode_change_eur * mode_changes(self._problem, result.modes)
 
-    def _with_modes(self, result: PlanResult, duty: Array) -> PlanResult:
-        return self._finish(replace(result, modes=choose_modes(self._problem, duty)), duty)
+    def beginning(self, result: PlanResult, begun: Sequence[InverterMode]) -> PlanResult:
+        """The same plan with the modes of its first slots decided."""
+        return self._with_modes(result, np.array(result.duty), begun)
+
+    def _with_modes(self, result: PlanResult, duty: Array, begun: Sequence[InverterMode] = ()) -> PlanResult:
+        modes = choose_modes(self._problem, duty.reshape(-1, self._problem.steps), peak_kw=self._peak_kw, begun=begun)
+        return self._finish(replace(result, modes=modes), duty)
 
     def _with_heating(self, result: PlanResult) -> PlanResult:
         """Heating solved again for the battery as this plan runs it; the plan itself if that is no cheaper."""

@@ -11,6 +11,7 @@ charge nor discharge. So resting after either belongs to the same run, for the s
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,7 +56,9 @@ _REST = OPTIONS.index(RESTING)
 _ACTIVE = tuple(i for i, o in enumerate(OPTIONS) if o.rate is not None)
 
 
-def choose_modes(problem: PlanProblem, duty: Array) -> tuple[InverterMode, ...]:
+def choose_modes(
+    problem: PlanProblem, duty: Array, *, peak_kw: float = 0.0, begun: Sequence[InverterMode] = ()
+) -> tuple[InverterMode, ...]:
     """The cheapest sequence of composites for a house whose heating is decided.
 
     Parameters
@@ -64,6 +67,11 @@ def choose_modes(problem: PlanProblem, duty: Array) -> tuple[InverterMode, ...]:
         A house without battery is left on `regular`.
     duty : ndarray, shape (rooms, steps)
         Share of each slot that each heater is on.
+    peak_kw : float
+        Import that the plan reaches anyway: only what lies above it (and above what was measured) pays for power here.
+        The highest import of a path is no stage cost, so this is what a dynamic program can know of it.
+    begun : sequence of InverterMode
+        Modes of the first slots that are decided; `mode_forced_slots` of the problem come first.
 
     Returns
     -------
@@ -74,7 +82,23 @@ def choose_modes(problem: PlanProblem, duty: Array) -> tuple[InverterMode, ...]:
     if b is None:
         return (REGULAR,) * problem.steps
     heat = Heat.of(problem, duty)
-    return _label(problem, heat.total_kw, _Table(problem, b, heat).roll_out())
+    if problem.mode_now is not None:
+        forced = (problem.mode_now,) * min(problem.mode_forced_slots, problem.steps)
+        begun = (*forced, *begun[len(forced) :])
+    player = _Player(problem, heat.total_kw)
+    for start, stop in runs(begun):
+        player.soc, _ = player.play(begun[start], start, stop)
+    options = _Table(problem, b, heat, peak_kw).roll_out(begun, player.soc)
+    return (*begun, *_label(problem, player, options, begun))
+
+
+def runs(modes: Sequence[InverterMode]) -> Iterator[tuple[int, int]]:
+    """First slot and end of each run of equal modes."""
+    start = 0
+    for t in range(1, len(modes) + 1):
+        if t == len(modes) or modes[t] != modes[start]:
+            yield start, t
+            start = t
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +120,7 @@ class Heat:
 class _Table:
     """Stage costs, next SOCs and cost-to-go over (slot, option, age, SOC)."""
 
-    def __init__(self, problem: PlanProblem, battery: BatteryProblem, heat: Heat) -> None:
+    def __init__(self, problem: PlanProblem, battery: BatteryProblem, heat: Heat, peak_kw: float) -> None:
         self._p, self._b, self._prices = problem, battery, tiers(problem)
         self._heat = heat.total_kw
         self._limits = problem.export_allowed_kw
@@ -105,7 +129,7 @@ class _Table:
         high = max(battery.soc_max, battery.soc)
         self._grid = np.linspace(low, high, max(2, math.ceil((high - low) / _GRID - 1e-9) + 1))
         self._per_cell = 1.0 / (self._grid[1] - self._grid[0])
-        self._bill = _Bill(problem, battery, heat, self._prices)
+        self._bill = _Bill(problem, battery, heat, self._prices, peak_kw)
         self._after = self._solve()
 
     def _solve(self) -> Array:
@@ -168,17 +192,17 @@ class _Table:
         cell = np.clip(x.astype(np.intp), 0, len(self._grid) - 2)
         return np.stack(costs, axis=1), cell, np.clip(x - cell, 0.0, 1.0)
 
-    def roll_out(self) -> list[int]:
-        """Follows the best choices from the true SOC."""
+    def roll_out(self, begun: Sequence[InverterMode], soc: float) -> list[int]:
+        """Follows the best choices from the true SOC after the slots that are decided."""
         p = self._p
-        plant, soc = Plant(p), self._b.soc
-        running, age = _running(p)
+        plant = Plant(p)
+        running, age = _running(p, begun)
         option = running[0] if running else None
         chosen: list[int] = []
-        for t in range(p.steps):
+        for t in range(len(begun), p.steps):
             best: tuple[float, int, int, float] | None = None
             choice = self._candidates(option, age)
-            if t == 0:  # a rate that is not known is none to keep
+            if t == len(begun):  # a rate that is not known is none to keep
                 choice += [(o, min(age, self._ages - 1), 0.0) for o in running[1:]]
             for o, a, price in choice:
                 end, cost = self._try(plant, t, o, soc)
@@ -225,13 +249,18 @@ class _Table:
 class _Bill:
     """Money, wear, broken limits and missed targets of a slot: `solvers.account` for one slot at a time."""
 
-    def __init__(self, problem: PlanProblem, battery: BatteryProblem, heat: Heat, prices: Tiers) -> None:
+    def __init__(
+        self, problem: PlanProblem, battery: BatteryProblem, heat: Heat, prices: Tiers, peak_kw: float
+    ) -> None:
         p, self._b, self._dt = problem, battery, problem.dt_h
         self._uneven = None if p.phase_limit_kw is None else heat.uneven_kw - p.phase_limit_kw
         self._must_take = None if p.pv_curtailable else np.array(p.pv_kw)
         self._prices = prices
         self._import, self._export = np.array(p.price_import), np.array(p.price_export)
-        self._import_limit, self._export_limit = p.import_limit_kw, p.export_limit_kw
+        self._import_limit = np.array([p.import_allowed_kw(t) for t in range(p.steps)])
+        self._export_limit = p.export_limit_kw
+        self._power_eur_per_kw = 0.0 if p.peak is None else p.peak.eur_per_kw
+        self._free_kw = 0.0 if p.peak is None else max(p.peak.measured_kw, peak_kw if p.peak.once else 0.0)
         self._targets = soc_targets(p, prices)
         self._base = base_target(p)
 
@@ -242,12 +271,14 @@ class _Bill:
         into = np.maximum(grid_kw, 0.0)
         cost = dt * (self._import[:, None] * into - self._export[:, None] * out)
         cost += dt * self._b.wear_eur_per_kwh * np.maximum(-battery_kw, 0.0)
-        over = np.maximum(into - self._import_limit, 0.0) + np.maximum(out - self._export_limit, 0.0)
+        over = np.maximum(into - self._import_limit[:, None], 0.0) + np.maximum(out - self._export_limit, 0.0)
         if self._must_take is not None:
             over = over + np.maximum(self._must_take[:, None] - flows.pv_used_kw, 0.0)
         if self._uneven is not None:
             over = over + np.maximum(self._uneven[:, None] + grid_kw / 3.0, 0.0)
         cost += dt * self._prices.over_limit_eur_per_kwh * over
+        if self._power_eur_per_kw:
+            cost += self._power_eur_per_kw * np.maximum(into - self._free_kw, 0.0)
         if self._targets is not None:
             target = np.array([t.soc for t in self._targets])[:, None]
             before = np.concatenate([[[self._base]], target[:-1]])
@@ -261,14 +292,14 @@ class _Bill:
         """Cost of one slot."""
         grid_kw, battery_kw, end = step.grid_kw, step.battery_kw, step.soc
         into, out = max(grid_kw, 0.0), max(-grid_kw, 0.0)
-        over = max(into - self._import_limit, 0.0) + max(out - self._export_limit, 0.0)
+        over = max(into - float(self._import_limit[t]), 0.0) + max(out - self._export_limit, 0.0)
         if self._must_take is not None:
             over += step.curtailed_kw
         if self._uneven is not None:
             over += max(float(self._uneven[t]) + grid_kw / 3.0, 0.0)
         cost = float(self._import[t]) * into - float(self._export[t]) * out
         cost += self._b.wear_eur_per_kwh * max(-battery_kw, 0.0) + self._prices.over_limit_eur_per_kwh * over
-        cost *= self._dt
+        cost = cost * self._dt + self._power_eur_per_kw * max(into - self._free_kw, 0.0)
         if self._targets is not None:
             target = self._targets[t]
             before = self._targets[t - 1].soc if t else self._base
@@ -279,18 +310,22 @@ class _Bill:
         return cost
 
 
-def _running(problem: PlanProblem) -> tuple[tuple[int, ...], int]:
-    """The options that may be what runs now (several if its rate is not known), and how many slots it has run."""
-    mode = problem.mode_now
+def _running(problem: PlanProblem, begun: Sequence[InverterMode]) -> tuple[tuple[int, ...], int]:
+    """The options that may be what runs then (several if its rate is not known), and how many slots it has run."""
+    mode, held = problem.mode_now, problem.mode_held_slots
+    if begun:
+        start, stop = list(runs(begun))[-1]
+        went_on = start == 0 and mode is not None and mode.composite is begun[-1].composite
+        mode, held = begun[-1], stop - start + (held if went_on else 0)
     if mode is None:
         return (), 0
     if mode.composite in (Composite.HOLD, Composite.SELL_PRODUCTION):
-        return (_REST,), problem.mode_held_slots
+        return (_REST,), held
     same = [i for i, o in enumerate(OPTIONS) if o.composite is mode.composite]
     rate = mode.rate
     if rate is not None:
         same = [min(same, key=lambda i: abs((OPTIONS[i].rate or 1.0) - rate))]
-    return tuple(same), problem.mode_held_slots
+    return tuple(same), held
 
 
 class _Player:
@@ -310,26 +345,30 @@ class _Player:
         return soc, exported / (stop - start)
 
 
-def _label(problem: PlanProblem, heat_kw: Array, options: list[int]) -> tuple[InverterMode, ...]:
-    """Names each run with the parameters it is commanded with, playing the runs one after the other."""
-    player, modes = _Player(problem, heat_kw), list[InverterMode]()
-    t = 0
+def _label(
+    problem: PlanProblem, player: _Player, chosen: list[int], begun: Sequence[InverterMode]
+) -> tuple[InverterMode, ...]:
+    """Names each run after those that are decided with the parameters it is commanded with, playing one by one."""
+    modes = list[InverterMode]()
+    now = begun[-1] if begun else problem.mode_now
+    options = [_REST] * len(begun) + chosen
+    t = len(begun)
     while t < len(options):
         first, active = options[t], _run_end(options, t)
         end = active
         if first in _ACTIVE:  # resting after it is its stop SOC reached; where prices are unknown it is a plain hold
             while end < len(options) and options[end] == _REST and problem.price_known[end]:
                 end += 1
-        option = OPTIONS[first]
+        option, begins = OPTIONS[first], t == len(begun)
         mode = InverterMode(composite=option.composite, rate=option.rate)
-        goes_on = _going_on(problem, first, player.soc) if t == 0 else None
+        goes_on = _going_on(problem, now, first, t, player.soc) if begins else None
         if goes_on is not None:
             mode = goes_on
         elif first in _ACTIVE:
             reached, _ = player.play(mode, t, active)
             stop_soc = _stop_soc(problem, option, player.soc, reached)
             mode = InverterMode(composite=option.composite, rate=option.rate, stop_soc=stop_soc)
-            mode = _settled(problem, mode, player.soc) if t == 0 else mode
+            mode = _settled(now, mode, player.soc) if begins else mode
         elif first == _REST and player.play(mode, t, end)[1] > _SELLING_KW:
             mode = InverterMode(composite=Composite.SELL_PRODUCTION)
         player.soc, _ = player.play(mode, t, end)
@@ -338,22 +377,20 @@ def _label(problem: PlanProblem, heat_kw: Array, options: list[int]) -> tuple[In
     return tuple(modes)
 
 
-def _going_on(problem: PlanProblem, first: int, soc: float) -> InverterMode | None:
+def _going_on(problem: PlanProblem, now: InverterMode | None, first: int, t: int, soc: float) -> InverterMode | None:
     """A rest at the start that is no new mode: a hold or sale goes on, a charge or discharge stops where it is."""
-    now = problem.mode_now
     if now is None or first != _REST or now.composite is Composite.REGULAR:
         return None
     if now.composite in (Composite.HOLD, Composite.SELL_PRODUCTION):
-        return InverterMode(composite=now.composite)
-    if not problem.price_known[0]:
+        return now if t else InverterMode(composite=now.composite)
+    if not problem.price_known[t]:
         return None
     stop_soc = _stop_soc(problem, Option(now.composite, now.rate), soc, soc)
     return InverterMode(composite=now.composite, rate=now.rate, stop_soc=stop_soc)
 
 
-def _settled(problem: PlanProblem, mode: InverterMode, soc: float) -> InverterMode:
+def _settled(now: InverterMode | None, mode: InverterMode, soc: float) -> InverterMode:
     """Keeps the stop SOC that is written already when the new one is hardly another: each write wears the memory."""
-    now = problem.mode_now
     if now is None or now.composite is not mode.composite or now.stop_soc is None or mode.stop_soc is None:
         return mode
     ahead = now.stop_soc > soc if mode.composite is Composite.CHARGE_FROM_GRID else now.stop_soc < soc

@@ -98,7 +98,11 @@ class _House:
         prices_in, prices_out = np.array(p.price_import), np.array(p.price_export)
         parts.cost += dt * (prices_in @ (imported + over) - prices_out @ exported)
         parts.cost += dt * self._prices.over_limit_eur_per_kwh * cp.sum(over)
-        parts.constraints += [imported <= p.import_limit_kw, exported <= np.array(p.export_allowed_kw)]
+        allowed = np.array([p.import_allowed_kw(t) for t in range(p.steps)])
+        parts.constraints += [imported <= allowed, exported <= np.array(p.export_allowed_kw)]
+        if p.peak is not None:
+            above = cp.pos(imported + over - p.peak.measured_kw)
+            parts.cost += p.peak.eur_per_kw * (cp.max(above) if p.peak.once else cp.sum(above))
         net = imported + over - exported
         if p.phase_limit_kw is not None and p.rooms:
             beyond = self._new("phase_over", p.steps)

@@ -7,6 +7,7 @@ power from discharging is `discharge * eff_discharge`. `load_kw` is base load an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -64,12 +65,34 @@ class RoomProblem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PeakPrice:
+    """What importing more than ever before costs, beside the energy: a tariff on power."""
+
+    eur_per_kw: float
+    measured_kw: float = 0.0  # highest import so far (`once`), or what is free in each slot
+    once: bool = True  # False: every slot above `measured_kw` pays for itself
+
+    def cost_eur(self, import_kw: Sequence[float]) -> float:
+        """What a series of slot means adds to the bill."""
+        above = [max(0.0, kw - self.measured_kw) for kw in import_kw]
+        return self.eur_per_kw * (max(above, default=0.0) if self.once else sum(above))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commitment:
+    """What the last plan would do now, and what keeping to it may cost against the best that is known now."""
+
+    modes: tuple[InverterMode, ...]  # from slot 0 on
+    at_most_eur: float  # this time
+    left_eur: float  # of what may be given for calm today
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CalmPrices:
     """What it costs, in EUR, to be restless. Keeps a plan from flapping on noise."""
 
     mode_change_eur: float = 0.02
     relay_start_eur: float = 0.0005
-    plan_change_eur_per_kwh: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,8 +116,12 @@ class PlanProblem:
     battery: BatteryProblem | None = None
     rooms: tuple[RoomProblem, ...] = ()
     phase_limit_kw: float | None = None  # per phase; None: not checked
+    import_limits_kw: tuple[float, ...] = ()  # per slot, at most import_limit_kw (operator's limits); empty: that one
+    peak: PeakPrice | None = None
     mode_now: InverterMode | None = None
     mode_held_slots: int = 0  # how long the present composite has run
+    mode_forced_slots: int = 0  # so many slots from the start on `mode_now` is not ours to change (a person's wish)
+    commitment: Commitment | None = None
     min_mode_slots: int = 4  # composites are held at least this long
     calm: CalmPrices = field(default_factory=CalmPrices)
     soc_end_value_eur_per_kwh: float | None = None  # None: the planner derives it from the prices
@@ -105,6 +132,10 @@ class PlanProblem:
     @property
     def steps(self) -> int:
         return len(self.price_import)
+
+    def import_allowed_kw(self, t: int) -> float:
+        """The limit at the connection in slot `t`, the operator's included."""
+        return min(self.import_limit_kw, self.import_limits_kw[t]) if self.import_limits_kw else self.import_limit_kw
 
     @property
     def free(self) -> bool:

@@ -6,10 +6,12 @@ import time
 from collections import OrderedDict
 from dataclasses import replace
 
+import numpy as np
 from highspy import HighsModelStatus as Status
 
 from models.errors import PemsError
 from solvers.adapt import Adapter
+from solvers.commitment import keep_to_it
 from solvers.composites import choose_modes
 from solvers.directions import separate
 from solvers.finish import Verdict, failed, finish, free_modes
@@ -90,8 +92,11 @@ class PyomoHighs:
             return failed(problem, self.name, stop, f"HiGHS stopped: {solution.status.name[1:]}")
         solved = time.perf_counter()
         result = result_of(problem, solution, self.name, stop)
-        adapter = Adapter(problem, model, limits, refine_above_eur=self._refine_above)
-        result, again_s = adapter.improve(result), adapter.solve_s
+        peak_kw = highest_import_kw(problem, solution)
+        adapter = Adapter(problem, model, limits, refine_above_eur=self._refine_above, peak_kw=peak_kw)
+        best = adapter.improve(result)
+        result = keep_to_it(problem, best, lambda begun: adapter.beginning(best, begun))
+        again_s = adapter.solve_s
         done = time.perf_counter()
         timings = Timings(
             build_s=build_s,
@@ -132,16 +137,24 @@ def case_gap_eur(problem: PlanProblem) -> float:
     return max(1e-6, _CASE_GAP_SHARE * spread * b.capacity_kwh * (b.soc_max - b.soc_min) * days)
 
 
+def highest_import_kw(problem: PlanProblem, solution: Solution) -> float:
+    """What a price on power leaves of the highest import; 0 where there is none."""
+    if problem.peak is None:
+        return 0.0
+    return float(np.max(solution.values["imported"] + solution.values["over"]))
+
+
 def result_of(problem: PlanProblem, solution: Solution, maker: str, stop: Stop) -> PlanResult:
     """Turns a solution of the relaxation into a plan that the inverter executes (or free flows, in planning cases)."""
     duty = duties(problem, solution.values)
     rows = [tuple(row) for row in duty.tolist()]
     b, free = problem.battery, problem.free
     marginal = () if b is None else tuple((solution.soc_dual_eur / b.capacity_kwh).tolist())
+    peak_kw = highest_import_kw(problem, solution)
     return finish(
         problem,
         Verdict(maker=maker, stop=stop, bound_eur=solution.bound_eur, marginal_eur_per_kwh=marginal),
-        modes=free_modes(problem) if free else choose_modes(problem, duty),
+        modes=free_modes(problem) if free else choose_modes(problem, duty, peak_kw=peak_kw),
         export_limit_kw=problem.export_allowed_kw,
         duty=rows,
         trajectory=free_trajectory(problem, solution.values, rows) if free else None,

@@ -63,7 +63,7 @@ class PlanResult:
     message: str
     start: datetime
     dt_h: float
-    cost_eur: float  # money on the meter + wear - nothing else
+    cost_eur: float  # money on the meter, for energy and power, + wear - nothing else
     objective_eur: float  # cost + comfort + calm - end values: what was minimised
     bound_eur: float  # lower bound of the objective (the relaxation)
     gap_eur: float  # objective - bound, >= 0
@@ -81,6 +81,7 @@ class PlanResult:
     slab_c: tuple[tuple[float, ...], ...]
     bent_rules: tuple[BentRule, ...]
     timings: Timings
+    kept_eur: float = 0.0  # what keeping to the last plan costs against the best one known; 0: this is the best
     marginal_eur_per_kwh: tuple[float, ...] = ()  # value of one more stored kWh at the end of each slot
 
 

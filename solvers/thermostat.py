@@ -57,7 +57,7 @@ def _wants(problem: PlanProblem, rooms: Rooms, i: int, t: int, was_on: bool) -> 
 
 
 def _shed(problem: PlanProblem, t: int, duty: list[float]) -> list[float]:
-    left = problem.import_limit_kw - problem.load_kw[t]
+    left = problem.import_allowed_kw(t) - problem.load_kw[t]
     heat = sum(r.heater_kw * d for r, d in zip(problem.rooms, duty, strict=True))
     for i, room in enumerate(problem.rooms):
         if heat <= left:

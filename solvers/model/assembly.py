@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pyomo.environ as pyo
 
-from solvers.model import battery, grid, pv, rooms
+from solvers.model import battery, grid, peak, pv, rooms
 from solvers.model.frame import Given, Model, Ring, Shape, Vectors
 from solvers.problem import PlanProblem
 
@@ -31,6 +31,7 @@ def assemble(shape: Shape) -> Model:
     rooms.declare(m, shape)
     grid.declare(m, shape)
     grid.balance(m, shape)
+    peak.declare(m, shape)
     m.objective = pyo.Objective(
         expr=pyo.quicksum(
             m.component(f"{v.name}_cost")[i] * v[i] for v in m.component_objects(pyo.Var) for i in v
@@ -47,6 +48,7 @@ def fill(problem: PlanProblem, shape: Shape, layout: Layout, ring: Ring) -> Vect
     pv.fill(v, given, shape)
     rooms.fill(v, given, shape)
     grid.fill(v, given, shape)
+    peak.fill(v, given, shape)
     return v
 
 

@@ -70,6 +70,7 @@ class Shape:
     battery: BatteryShape | None
     rooms: tuple[RoomShape, ...]
     phases: bool
+    peak: str | None  # "once", "each": how a price on power is paid; None: there is none
     directions: tuple[float, float] | None  # import and export limit where grid directions may need binaries
 
 
@@ -83,6 +84,7 @@ def shape_of(problem: PlanProblem) -> Shape:
         battery=None if b is None else _battery_shape(b, soc_targets(problem, tiers(problem)) is not None),
         rooms=tuple(_room_shape(r) for r in problem.rooms),
         phases=problem.phase_limit_kw is not None and bool(problem.rooms),
+        peak=None if problem.peak is None else "once" if problem.peak.once else "each",
         directions=(problem.import_limit_kw, problem.export_limit_kw) if free else None,
     )
 
@@ -171,6 +173,7 @@ class Given:
     price_import: Array
     price_export: Array
     known: NDArray[np.bool_]
+    import_allowed_kw: Array
 
     @staticmethod
     def of(problem: PlanProblem) -> Given:
@@ -180,6 +183,7 @@ class Given:
             price_import=np.array(problem.price_import, dtype=float),
             price_export=np.array(problem.price_export, dtype=float),
             known=np.array(problem.price_known, dtype=bool),
+            import_allowed_kw=np.array([problem.import_allowed_kw(t) for t in range(problem.steps)], dtype=float),
         )
 
 

@@ -61,7 +61,7 @@ def fill(v: Vectors, given: Given, shape: Shape) -> None:
     v.put(v.cost, "imported", given.price_import * dt)
     v.put(v.cost, "over", (given.price_import + given.tiers.over_limit_eur_per_kwh) * dt)
     v.put(v.cost, "exported", -given.price_export * dt)
-    v.put(v.upper, "imported", p.import_limit_kw)
+    v.put(v.upper, "imported", given.import_allowed_kw)
     v.put(v.upper, "exported", np.array(p.export_allowed_kw))
     v.put(v.rhs, "balance", np.array(p.load_kw))
     if shape.directions is not None:

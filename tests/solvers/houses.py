@@ -7,8 +7,8 @@ import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from models.types.mode import REGULAR
-from solvers.problem import BatteryProblem, PlanProblem, RoomProblem
+from models.types.mode import REGULAR, Composite, InverterMode
+from solvers.problem import BatteryProblem, Commitment, PeakPrice, PlanProblem, RoomProblem
 
 START = datetime(2021, 2, 8, tzinfo=UTC)
 
@@ -106,7 +106,7 @@ def random_house(seed: int, *, steps: int = 24, most_rooms: int = 3) -> PlanProb
     rooms = tuple(_random_room(rnd, i, steps) for i in range(rnd.randint(0, most_rooms)))
     rooms = tuple(replace(r, neighbours=_chain(i, len(rooms))) for i, r in enumerate(rooms))
     battery = None if rnd.random() < 0.15 else _random_battery(rnd, steps)
-    return house(
+    priced = house(
         prices=spot,
         price_export=tuple(p - rnd.choice((0.0, 0.03, 0.12)) for p in spot),
         price_known=tuple(t < known for t in range(steps)),
@@ -122,6 +122,27 @@ def random_house(seed: int, *, steps: int = 24, most_rooms: int = 3) -> PlanProb
         rooms=rooms,
         mode_held_slots=rnd.choice((0, 2, 9)),
     )
+    return _restless(rnd, priced)
+
+
+def _restless(rnd: random.Random, problem: PlanProblem) -> PlanProblem:
+    """With an operator, a price on power, a mode that is held or a plan to keep to, now and then."""
+    if problem.free:
+        return problem
+    changes: dict[str, object] = {}
+    if rnd.random() < 0.25:
+        limits = tuple(rnd.choice((problem.import_limit_kw, 1.5)) for _ in range(problem.steps))
+        changes["import_limits_kw"] = limits
+    if rnd.random() < 0.25:
+        changes["peak"] = PeakPrice(eur_per_kw=rnd.choice((0.1, 3.0)), measured_kw=rnd.choice((0.0, 2.5)),
+                                    once=rnd.random() < 0.7)  # fmt: skip
+    if problem.battery is not None and rnd.random() < 0.2:
+        mode = rnd.choice((REGULAR, InverterMode(composite=Composite.HOLD, stop_soc=0.4)))
+        changes |= {"mode_now": mode, "mode_forced_slots": rnd.randint(1, problem.steps)}
+    if problem.battery is not None and rnd.random() < 0.25:
+        last = rnd.choice((REGULAR, InverterMode(composite=Composite.HOLD)))
+        changes["commitment"] = Commitment(modes=(last,) * 6, at_most_eur=rnd.choice((0.0, 0.05)), left_eur=1.0)
+    return replace(problem, **changes)  # type: ignore[arg-type]
 
 
 def _random_battery(rnd: random.Random, steps: int) -> BatteryProblem:
