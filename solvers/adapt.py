@@ -22,7 +22,8 @@ from solvers.problem import PlanProblem
 from solvers.result import PlanResult
 from solvers.thermostat import thermostat_duty
 
-_RETHINK_ABOVE_EUR = 0.3  # more than rounding to composites ever costs while limits are kept
+_RETHINK_ABOVE_EUR_PER_DAY = 0.15  # more than rounding to composites ever costs while limits are kept
+_ADAPT_H = 48.0  # what lies further ahead is planned again many times before it is due
 
 
 class Adapter:
@@ -51,7 +52,7 @@ class Adapter:
         if p.battery is None or p.free or not p.rooms or self._lost(result) <= self._refine_above:
             return result
         best = self._with_heating(result)
-        if self._lost(best) <= _RETHINK_ABOVE_EUR:
+        if self._lost(best) <= _RETHINK_ABOVE_EUR_PER_DAY * p.steps * p.dt_h / 24.0:
             return best
         for duty in (best.duty, thermostat_duty(p)):
             again = self._with_heating(self._with_modes(best, np.array(duty)))
@@ -74,7 +75,8 @@ class Adapter:
         """Heating solved again for the battery as this plan runs it; the plan itself if that is no cheaper."""
         b = self._problem.battery
         assert b is not None
-        fixed = {"stored": np.array(result.soc) - b.soc_min, "discharge": np.array(result.discharge_kw)}
+        ahead = slice(round(_ADAPT_H / self._problem.dt_h))
+        fixed = {"stored": np.array(result.soc[ahead]) - b.soc_min, "discharge": np.array(result.discharge_kw[ahead])}
         solution = self._model.refine(fixed, self._limits)
         self.solve_s += solution.solve_s
         if not solution.usable:

@@ -106,7 +106,7 @@ class KeptModel:
         return self._run(vectors, updated - started)
 
     def refine(self, fixed: Mapping[str, Array], limits: Limits) -> Solution:
-        """Solves the last problem again with some columns fixed, given in order of time.
+        """Solves the last problem again with some columns fixed in the first slots, given in order of time.
 
         The rest adapts to what is decided: heating to a battery whose composites are chosen.
         """
@@ -117,7 +117,7 @@ class KeptModel:
         for name, values in fixed.items():
             for table in (vectors.lower, vectors.upper):
                 table[name] = table[name].copy()
-                vectors.put(table, name, values)
+                table[name][..., self.ring.slots[: values.shape[-1]]] = values
         self._push(vectors)
         self._limit(limits)
         return self._run(vectors, time.perf_counter() - started)
