@@ -41,3 +41,16 @@ class MemoryWear:
             self._writes.popleft()
         slots = sum(slot for _, slot in self._writes)
         return len(self._writes) - slots, slots
+
+
+class MemoryPeaks:
+    """The month's highest import; survives restarts of the planner."""
+
+    def __init__(self) -> None:
+        self._saved: tuple[tuple[int, int], float] | None = None
+
+    def load(self) -> tuple[tuple[int, int], float] | None:
+        return self._saved
+
+    def save(self, month: tuple[int, int], kw: float) -> None:
+        self._saved = month, kw

@@ -39,6 +39,7 @@ from actors.runtime import (
     WorkerEnded,
 )
 from actors.store.boot import STORE_FILE, next_boot
+from actors.store.peaks import FilePeaks
 from actors.store.trips import FileTrips
 from actors.store.wear import FileWear
 from config.load import load
@@ -190,6 +191,7 @@ class _Core:
             load=lambda: load,
             trips=trips,
             wear=wear,
+            peaks=FilePeaks(self._job.state),
             ops=self._ops,
         )
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from actors.devices.base import DeviceTiming
 from actors.devices.inverter_job import InverterExtras, WearLog
 from actors.devices.registry import DEVICES, all_points
 from actors.gate.actor import Gate, GateSettings
+from actors.memory import MemoryPeaks
 from actors.planning.assemble import PlanSettings
 from actors.planning.dispatcher import Dispatcher, DispatchSettings
 from actors.planning.local_rules import LocalRules
+from actors.planning.peaks import PeakStore
 from actors.planning.planner import Load, Planner, PlannerSetup
 from actors.planning.rooms_tracker import ObservedRooms, RoomStates
 from actors.planning.surplus import SurplusHeating
@@ -37,6 +39,7 @@ class Parts:
     load: Callable[[], Load]
     trips: TripStore
     wear: WearLog
+    peaks: PeakStore = field(default_factory=MemoryPeaks)
     method: str = "plan"
     surplus: bool = False  # heat on live surplus sun, as the smart policy does
     level: Level = Level.PLAN
@@ -126,11 +129,10 @@ def plan_settings(config: HouseFile) -> PlanSettings:
         back_off_k=planner.back_off_k,
         comfort_eur_per_kh=planner.comfort_eur_per_kh,
         min_mode_slots=planner.min_mode_slots,
-        calm=CalmPrices(
-            mode_change_eur=planner.mode_change_eur,
-            relay_start_eur=planner.relay_start_eur,
-            plan_change_eur_per_kwh=planner.plan_change_eur_per_kwh,
-        ),
+        calm=CalmPrices(mode_change_eur=planner.mode_change_eur),
+        keep_plan_eur=planner.keep_plan_eur,
+        keep_plan_eur_per_day=planner.keep_plan_eur_per_day,
+        reserve_soc=planner.reserve_soc,
     )
 
 
@@ -152,6 +154,7 @@ def _plan(config: HouseFile, parts: Parts) -> SupervisorSpec:
         forecast_deadline_s=planner.forecast_deadline_s,
         plan_deadline_s=planner.solve_deadline_s,
         forecast=parts.forecast,
+        peaks=parts.peaks,
     )
     dispatch = DispatchSettings(tick_s=max(timing.gate_tick_s, 10.0))
     forecaster = parts.forecaster

@@ -172,7 +172,7 @@ def _problem(name: str, n: Mapping[str, float], curtailable: bool, series: _Seri
         ac_limit_kw=1e6,
         pv_curtailable=curtailable,
         battery=battery,
-        calm=CalmPrices(mode_change_eur=0.0, relay_start_eur=0.0),
+        calm=CalmPrices(mode_change_eur=0.0),
     )
 
 

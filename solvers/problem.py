@@ -92,7 +92,6 @@ class CalmPrices:
     """What it costs, in EUR, to be restless. Keeps a plan from flapping on noise."""
 
     mode_change_eur: float = 0.02
-    relay_start_eur: float = 0.0005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -11,9 +12,9 @@ from actors.planning.outlook import Outlook
 from models.physics.observer import RoomState
 from models.physics.rooms import RoomPlant
 from models.types.forecast import HouseForecast
-from models.types.house import House, Room
+from models.types.house import House, Room, Tariff
 from models.types.mode import InverterMode
-from solvers.problem import BatteryProblem, CalmPrices, PlanProblem, RoomProblem
+from solvers.problem import BatteryProblem, CalmPrices, Commitment, PeakPrice, PlanProblem, RoomProblem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,9 @@ class PlanSettings:
     comfort_eur_per_kh: float = 2.0
     min_mode_slots: int = 4
     calm: CalmPrices = CalmPrices()
+    keep_plan_eur: float = 0.01  # what going on as the last plan said may cost each time ...
+    keep_plan_eur_per_day: float = 0.10  # ... and in all on one day
+    reserve_soc: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +55,9 @@ class Now:
     forced: Mapping[str, ForcedHeat]  # rooms that are not ours to heat for a while (override, trip)
     days_since_full: float
     export_limit_kw: float
+    mode_forced_s: float = 0.0  # so long `mode` is not ours to change (a person, a trip)
+    peak_kw: float = 0.0  # highest import of the month so far
+    commitment: Commitment | None = None
 
 
 def assemble(
@@ -97,11 +104,14 @@ def assemble(
         import_limit_kw=limit_kw,
         export_limit_kw=now.export_limit_kw,
         ac_limit_kw=house.inverter.ac_limit_kw,
-        battery=_battery(house, now, steps, dt_h),
+        battery=_battery(house, now, steps, dt_h, settings.reserve_soc),
         rooms=rooms,
         phase_limit_kw=limit_kw / 3 if connection.phases == 3 else None,
+        peak=_peak(house.tariff, now.peak_kw),
         mode_now=now.mode,
         mode_held_slots=now.mode_held_slots,
+        mode_forced_slots=min(steps, math.ceil(now.mode_forced_s / forecast.dt_s)) if now.mode is not None else 0,
+        commitment=now.commitment,
         min_mode_slots=settings.min_mode_slots,
         calm=settings.calm,
         comfort_eur_per_kh=settings.comfort_eur_per_kh,
@@ -147,7 +157,15 @@ def _renumbered(room: RoomProblem, kept: Mapping[int, int]) -> RoomProblem:
     return replace(room, neighbours=tuple((kept[i], k) for i, k in room.neighbours if i in kept))
 
 
-def _battery(house: House, now: Now, steps: int, dt_h: float) -> BatteryProblem | None:
+def _peak(tariff: Tariff, measured_kw: float) -> PeakPrice | None:
+    if tariff.peak_eur_per_kw <= 0.0:
+        return None
+    once = tariff.peak_per == "month"
+    free_kw = max(tariff.peak_free_kw, measured_kw) if once else tariff.peak_free_kw
+    return PeakPrice(eur_per_kw=tariff.peak_eur_per_kw, measured_kw=free_kw, once=once)
+
+
+def _battery(house: House, now: Now, steps: int, dt_h: float, reserve_soc: float | None) -> BatteryProblem | None:
     battery, inverter = house.battery, house.inverter
     if battery is None or now.soc is None:
         return None
@@ -166,6 +184,7 @@ def _battery(house: House, now: Now, steps: int, dt_h: float) -> BatteryProblem 
         wear_eur_per_kwh=battery.wear_eur_per_kwh,
         taper_above_soc=battery.taper_above_soc,
         taper_end_share=battery.taper_end_share,
+        reserve_soc=reserve_soc,
         full_by_slot=min(max(slot, int(12 / dt_h)), steps - 1) if slot < steps else None,
         battery_first_draw_kw=inverter.battery_first_draw_kw,
     )

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
+from actors.memory import MemoryPeaks
 from actors.messages import (
     Alarm,
     ForecastReady,
@@ -23,7 +24,9 @@ from actors.messages import (
     WeatherKnown,
 )
 from actors.planning.assemble import ForcedHeat, Now, PlanSettings, assemble
+from actors.planning.calm import Calm
 from actors.planning.outlook import price_outlook
+from actors.planning.peaks import MonthPeak, PeakStore
 from actors.planning.rooms_tracker import RoomStates
 from actors.runtime import Behaviour, WorkerCall, WorkerDone, WorkerFailed
 from models.physics.rooms import RoomPlant
@@ -38,6 +41,7 @@ from solvers.checker import verify
 from solvers.problem import PlanProblem
 from solvers.result import SignedPlan
 
+MODE = "inverter.mode"
 FORECASTER, OPTIMIZER = "/plan/forecaster", "/plan/optimizer"
 HISTORY_DAYS = 35.0
 PV_HISTORY = 24  # quarter hours
@@ -70,6 +74,7 @@ class PlannerSetup:
     forecast_deadline_s: float = 20.0
     plan_deadline_s: float = 30.0
     forecast: Callable[[ForecastRequest], HouseForecast] | None = None  # perfect foresight: no worker
+    peaks: PeakStore = field(default_factory=MemoryPeaks)
 
 
 class Planner(Behaviour):
@@ -104,6 +109,11 @@ class Planner(Behaviour):
     def on_start(self) -> None:
         self._load = self._setup.load()
         self._states = self._setup.states()
+        self._peak = MonthPeak(self._setup.zone, self._setup.peaks)
+        settings = self._setup.settings
+        self._calm = Calm(
+            self._setup.zone, at_most_eur=settings.keep_plan_eur, per_day_eur=settings.keep_plan_eur_per_day
+        )
         ctx = self.ctx
         ctx.subscribe(InverterReading, coalesce=lambda _: "inverter")
         ctx.subscribe(RoomsReading, coalesce=lambda _: "rooms")
@@ -156,6 +166,8 @@ class Planner(Behaviour):
         if reading.load_kw is not None and len(self._relays) == len(self._setup.house.rooms):
             heating_kw = sum(r.heater_kw for r in self._setup.house.rooms if self._relays[r.name])
             self._load.see(now, reading.load_kw - heating_kw)
+        if reading.grid_kw is not None:
+            self._peak.see(now, reading.grid_kw)
         if reading.pv_kw is not None:
             self._see_pv(now, reading.pv_kw, reading.grid_kw)
 
@@ -278,13 +290,13 @@ class Planner(Behaviour):
             self._fail("no prices, and too few known days to stand in for them")
             return
         problem = assemble(
-            f"plan-{now:%Y%m%dT%H%M%S}-{self._number}", self._now(now), forecast, outlook, house=setup.house,
+            f"plan-{now:%Y%m%dT%H%M%S}-{self._number}", self._now(now, forecast), forecast, outlook, house=setup.house,
             plants=setup.plants, settings=setup.settings, zone=setup.zone,
         )
         self._problem = problem
         self._call(OPTIMIZER, setup.method, problem, setup.plan_deadline_s)
 
-    def _now(self, now: datetime) -> Now:
+    def _now(self, now: datetime, forecast: HouseForecast) -> Now:
         at_s = self.ctx.clock.monotonic()
         mode, held = None, 0
         if self._mode is not None:
@@ -295,8 +307,17 @@ class Planner(Behaviour):
         return Now(
             at=now, soc=None if self._soc is None else self._soc[0], mode=mode, mode_held_slots=held, rooms=states,
             relay_on=self._relays, forced=self._forced(at_s), days_since_full=full_days,
-            export_limit_kw=self._setup.house.connection.export_contract_kw,
+            export_limit_kw=self._setup.house.connection.export_contract_kw, mode_forced_s=self._mode_forced_s(at_s),
+            peak_kw=self._peak.measured_kw(now),
+            commitment=self._calm.commitment(forecast.start, forecast.dt_s / 3600.0, now),
         )
+
+    def _mode_forced_s(self, at_s: float) -> float:
+        """How long a person or a trip still holds the inverter's mode."""
+        held = self._held.get(MODE)
+        if held is None:
+            return 0.0
+        return self._setup.settings.horizon_h * 3600.0 if held.until_s is None else max(0.0, held.until_s - at_s)
 
     def _forced(self, at_s: float) -> dict[str, ForcedHeat]:
         """Rooms whose relay a person, a trip or a limit holds on or off, and for how many slots."""
@@ -320,6 +341,7 @@ class Planner(Behaviour):
             self._fail("the plan's signature does not fit its problem")
             return
         self.made += 1
+        self._calm.planned(plan.result, self.ctx.clock.now())
         if self._alarmed:
             self._alarmed = False
             self.ctx.publish(Alarm(at=self.ctx.clock.now(), name="planner", active=False, text=""))
@@ -336,6 +358,8 @@ class Planner(Behaviour):
     def snapshot(self) -> dict[str, object]:
         return {
             "made": self.made,
+            "kept": self._calm.kept,
+            "regret_today_eur": round(self._calm.regret_eur, 4),
             "failed": self.failed,
             "busy": self._busy,
             "planned_slot": None if self._planned_slot is None else self._planned_slot.isoformat(),

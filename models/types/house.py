@@ -100,6 +100,9 @@ class Tariff(Settings):
     high_hours: tuple[Annotated[int, Field(ge=0, le=23)], ...] = (10, 12, 14, 17)
     vat: float = Field(0.21, ge=0, le=1)
     export_fee: float = Field(0.014, ge=-1, le=1)
+    peak_eur_per_kw: float = Field(0.0, ge=0, le=1000, description="price of peak import; 0: power is not billed")
+    peak_per: Literal["month", "slot"] = Field("month", description="the highest quarter hour of a month, or each")
+    peak_free_kw: float = Field(0.0, ge=0, le=1000, description="import up to this power is not billed as peak")
 
 
 class ThermalDefaults(Settings):

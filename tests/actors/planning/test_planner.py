@@ -30,9 +30,9 @@ from models.physics.rooms import nominal_plants
 from models.types.command import Level
 from models.types.forecast import HouseForecast
 from models.types.forecast_request import ForecastRequest, MeasuredSeries
-from models.types.mode import Composite, InverterMode
+from models.types.mode import REGULAR, Composite, InverterMode
 from solvers.checker import sign, verify
-from solvers.problem import PlanProblem
+from solvers.problem import PeakPrice, PlanProblem
 from solvers.rules import RulesPlanner
 from tests.actors.devices.bench import START, Bench, a_house
 from tests.actors.planning.plans import forecast, inverter, prices, rooms, signed, weather
@@ -394,3 +394,43 @@ def test_the_days_since_a_full_charge_are_counted() -> None:
     room.run(86_400)
     battery = room.problems[-1].battery
     assert battery is not None and battery.full_by_slot is not None and battery.full_by_slot < 96
+
+
+def test_a_mode_that_a_person_holds_is_planned_with_until_its_end() -> None:
+    room = ready()
+    until_s = room.runtime.clock.monotonic() + 3600.0
+    room.publish(Holding(point="inverter.mode", value=REGULAR, level=Level.USER, until_s=until_s))
+    room.run(900)
+    assert room.problems[-1].mode_forced_slots in (3, 4)
+    room.publish(Holding(point="inverter.mode", value=REGULAR, level=Level.PLAN, until_s=None))
+    room.run(900)
+    assert room.problems[-1].mode_forced_slots == 0
+
+
+def test_a_plan_is_asked_to_keep_to_the_one_before() -> None:
+    room = ready()
+    room.run(30)
+    assert room.problems[0].commitment is None
+    room.run(900)
+    commitment = room.problems[-1].commitment
+    assert commitment is not None
+    assert commitment.modes == room.of(PlanReady)[-2].plan.result.modes[1:]
+    assert (commitment.at_most_eur, commitment.left_eur) == (0.01, 0.1)
+
+
+def test_a_price_on_power_comes_with_the_peak_of_the_month() -> None:
+    tariff = HOUSE.tariff.model_copy(update={"peak_eur_per_kw": 5.0})
+    room = ready(house=HOUSE.model_copy(update={"tariff": tariff}))
+    room.run(30)
+    assert room.problems[0].peak == PeakPrice(eur_per_kw=5.0, measured_kw=0.0)
+    for _ in range(3):
+        room.publish(inverter(0.5, grid_kw=6.0))
+        room.run(900)
+    assert room.problems[-1].peak == PeakPrice(eur_per_kw=5.0, measured_kw=6.0)
+
+
+def test_the_reserve_of_the_house_file_is_planned_for() -> None:
+    room = ready(settings=PlanSettings(reserve_soc=0.3))
+    room.run(30)
+    battery = room.problems[0].battery
+    assert battery is not None and battery.reserve_soc == 0.3
