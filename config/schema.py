@@ -101,6 +101,7 @@ class Planner(Settings):
     keep_plan_eur_per_day: float = Field(0.10, ge=0, le=100, description="and in all on one day")
     min_mode_slots: int = Field(4, ge=1, le=96, description="a composite is held at least this many slots")
     reserve_soc: float | None = Field(None, ge=0, le=1, description="soft reserve, a fraction: 30 % is written 0.30")
+    price_caution: float = Field(0.0, ge=0, le=1, description="unpublished prices: 0 as a week's mean, 1 as its worst")
     solve_deadline_s: float = Field(20.0, gt=0, le=600, description="one plan may take this long, wall time")
     forecast_deadline_s: float = Field(10.0, gt=0, le=600, description="one forecast may take this long, wall time")
 

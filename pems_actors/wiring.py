@@ -133,6 +133,7 @@ def plan_settings(config: HouseFile) -> PlanSettings:
         keep_plan_eur=planner.keep_plan_eur,
         keep_plan_eur_per_day=planner.keep_plan_eur_per_day,
         reserve_soc=planner.reserve_soc,
+        price_caution=planner.price_caution,
     )
 
 

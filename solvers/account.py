@@ -81,6 +81,9 @@ def account(
     wear = 0.0
     if problem.battery is not None:
         wear = problem.dt_h * problem.battery.wear_eur_per_kwh * sum(flows.discharge_kw)
+        if problem.battery.wear_deep_eur_per_kwh:
+            states = pairwise((problem.battery.soc, *flows.soc))
+            wear += problem.battery.wear_deep_eur_per_kwh * sum(problem.battery.deep_kwh(a, b) for a, b in states)
     bent = [b for rules in _bent(problem, flows, duty, prices) for b in rules]
     return Account(
         cost_eur=money + power + wear,

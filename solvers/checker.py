@@ -104,6 +104,9 @@ def _decisions(problem: PlanProblem, result: PlanResult) -> Iterator[str]:
         running = running and now is not None and mode.composite is now.composite
         if mode.composite in _GRID and not problem.price_known[t] and not running:
             yield f"slot {t}: {mode.composite} at a price that is not known"
+    for t, forced in enumerate(problem.forced_modes):
+        if result.modes[t] != forced:
+            yield f"slot {t}: {result.modes[t]} while somebody holds {forced}"
     allowed = problem.export_allowed_kw
     for t, limit in enumerate(result.export_limit_kw):
         if not 0.0 <= limit <= problem.export_limit_kw + _TOLERANCE:

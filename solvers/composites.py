@@ -82,9 +82,8 @@ def choose_modes(
     if b is None:
         return (REGULAR,) * problem.steps
     heat = Heat.of(problem, duty)
-    if problem.mode_now is not None:
-        forced = (problem.mode_now,) * min(problem.mode_forced_slots, problem.steps)
-        begun = (*forced, *begun[len(forced) :])
+    forced = problem.forced_modes
+    begun = (*forced, *begun[len(forced) :])
     player = _Player(problem, heat.total_kw)
     for start, stop in runs(begun):
         player.soc, _ = player.play(begun[start], start, stop)
@@ -277,6 +276,10 @@ class _Bill:
         if self._uneven is not None:
             over = over + np.maximum(self._uneven[:, None] + grid_kw / 3.0, 0.0)
         cost += dt * self._prices.over_limit_eur_per_kwh * over
+        if self._b.wear_deep_eur_per_kwh:
+            level = self._b.deep_below_soc
+            drawn = np.maximum(0.0, np.minimum(soc, level) - np.minimum(end, level))
+            cost += self._b.wear_deep_eur_per_kwh * self._b.capacity_kwh * drawn
         if self._power_eur_per_kw:
             cost += self._power_eur_per_kw * np.maximum(into - self._free_kw, 0.0)
         if self._targets is not None:
@@ -300,6 +303,7 @@ class _Bill:
         cost = float(self._import[t]) * into - float(self._export[t]) * out
         cost += self._b.wear_eur_per_kwh * max(-battery_kw, 0.0) + self._prices.over_limit_eur_per_kwh * over
         cost = cost * self._dt + self._power_eur_per_kw * max(into - self._free_kw, 0.0)
+        cost += self._b.wear_deep_eur_per_kwh * self._b.deep_kwh(soc, end)
         if self._targets is not None:
             target = self._targets[t]
             before = self._targets[t - 1].soc if t else self._base

@@ -28,6 +28,8 @@ class BatteryProblem:
     eff_charge_ac: float
     eff_discharge: float
     wear_eur_per_kwh: float = 0.0  # per kWh discharged at the terminals
+    deep_below_soc: float = 0.0  # deep cycles wear more: what is drawn from below here ...
+    wear_deep_eur_per_kwh: float = 0.0  # ... costs this much per kWh on top
     soc_final: float | None = None  # at least, at the end (planning cases); None: valued instead
     taper_above_soc: float = 1.0  # charging power falls linearly from here to taper_end_share at SOC 1
     taper_end_share: float = 1.0
@@ -35,6 +37,11 @@ class BatteryProblem:
     full_by_slot: int | None = None  # balancing charge: SOC must have reached soc_max by the end of this slot (soft)
     composites: bool = True  # False: a planning case, charge and discharge freely
     battery_first_draw_kw: float = 0.0  # drawn from the grid in battery first below its stop SOC with the AC flag off
+
+
+    def deep_kwh(self, before: float, after: float) -> float:
+        """What was drawn from the deep part of the battery between two SOCs [kWh]."""
+        return self.capacity_kwh * max(0.0, min(before, self.deep_below_soc) - min(after, self.deep_below_soc))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +142,13 @@ class PlanProblem:
     def import_allowed_kw(self, t: int) -> float:
         """The limit at the connection in slot `t`, the operator's included."""
         return min(self.import_limit_kw, self.import_limits_kw[t]) if self.import_limits_kw else self.import_limit_kw
+
+    @property
+    def forced_modes(self) -> tuple[InverterMode, ...]:
+        """Modes of the first slots that are not a plan's to choose."""
+        if self.mode_now is None or self.free:
+            return ()
+        return (self.mode_now,) * min(self.mode_forced_slots, self.steps)
 
     @property
     def free(self) -> bool:

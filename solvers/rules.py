@@ -38,7 +38,7 @@ class RulesPlanner:
         return finish(
             problem,
             Verdict(maker=self.name, stop=Stop.CONVERGED, bound_eur=_NO_BOUND, fallback=True),
-            modes=(REGULAR,) * problem.steps,
+            modes=(*problem.forced_modes, *(REGULAR,) * problem.steps)[: problem.steps],
             export_limit_kw=export_where_it_pays(problem),
             duty=thermostat_duty(problem),
         )
@@ -159,10 +159,11 @@ def _day_modes(problem: PlanProblem, b: BatteryProblem, hours: Sequence[_Hour]) 
 
 
 def held_long_enough(problem: PlanProblem, modes: Sequence[InverterMode]) -> tuple[InverterMode, ...]:
-    """The same wishes, each composite held for `min_mode_slots`, the present one included."""
+    """The same wishes, each composite held for `min_mode_slots`, the present one included; what is forced stays."""
     running, held = problem.mode_now, problem.mode_held_slots
-    out: list[InverterMode] = []
-    for wish in modes:
+    out = list(problem.forced_modes)
+    held += len(out)
+    for wish in modes[len(out) :]:
         if running is None or (wish != running and held >= problem.min_mode_slots):
             running, held = wish, 0
         elif wish.composite is running.composite:

@@ -32,6 +32,7 @@ class PlanSettings:
     keep_plan_eur: float = 0.01  # what going on as the last plan said may cost each time ...
     keep_plan_eur_per_day: float = 0.10  # ... and in all on one day
     reserve_soc: float | None = None
+    price_caution: float = 0.0  # 0: prices beyond publication at their mean; 1: at the worst of the last week
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +183,8 @@ def _battery(house: House, now: Now, steps: int, dt_h: float, reserve_soc: float
         eff_charge_ac=inverter.eff_charge_ac,
         eff_discharge=inverter.eff_discharge,
         wear_eur_per_kwh=battery.wear_eur_per_kwh,
+        deep_below_soc=battery.deep_below_soc,
+        wear_deep_eur_per_kwh=battery.wear_deep_eur_per_kwh,
         taper_above_soc=battery.taper_above_soc,
         taper_end_share=battery.taper_end_share,
         reserve_soc=reserve_soc,

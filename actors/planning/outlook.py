@@ -24,32 +24,37 @@ class Outlook:
 
 
 def price_outlook(
-    prices: PriceSeries, *, start: datetime, dt_s: float, steps: int, tariff: Tariff, zone: ZoneInfo
+    prices: PriceSeries, *, start: datetime, dt_s: float, steps: int, tariff: Tariff, zone: ZoneInfo,
+    caution: float = 0.0,
 ) -> Outlook | None:
     """Prices for a horizon; None when not even a stand-in can be made.
 
-    A stand-in is the mean of the same quarter hour (by wall clock) of the last seven known days.
-    """
-    spot: list[float] = []
+    A stand-in is a band: the lowest, mean and highest of the same quarter hour (by wall clock) of the last seven known
+    days. Buying is planned at the mean plus a share, `caution`, of the way to the highest, selling at the mean less the
+    same share of the way to the lowest: 0 trusts the mean, 1 expects the worst of a week.
+    """  # fmt: skip
+    buy: list[float] = []
+    sell: list[float] = []
     known: list[bool] = []
     for i in range(steps):
         at = start + timedelta(seconds=i * dt_s)
         price = prices.at(at)
         known.append(price is not None)
-        if price is None:
-            price = _stand_in(prices, at, zone)
-        if price is None:
+        band = (price, price, price) if price is not None else _stand_in(prices, at, zone)
+        if band is None:
             return None
-        spot.append(price)
-    series = tuple(spot)
+        low, mean, high = band
+        buy.append(mean + caution * (high - mean))
+        sell.append(mean - caution * (mean - low))
     return Outlook(
-        price_import=import_prices(series, start=start, dt_s=dt_s, tariff=tariff, zone=zone),
-        price_export=export_prices(series, tariff=tariff),
+        price_import=import_prices(tuple(buy), start=start, dt_s=dt_s, tariff=tariff, zone=zone),
+        price_export=export_prices(tuple(sell), tariff=tariff),
         known=tuple(known),
     )
 
 
-def _stand_in(prices: PriceSeries, at: datetime, zone: ZoneInfo) -> float | None:
+def _stand_in(prices: PriceSeries, at: datetime, zone: ZoneInfo) -> tuple[float, float, float] | None:
+    """Lowest, mean and highest spot price of this quarter hour on the last known days."""
     local = at.astimezone(zone)
     found = []
     for back in range(1, STAND_IN_DAYS + 3):
@@ -60,4 +65,4 @@ def _stand_in(prices: PriceSeries, at: datetime, zone: ZoneInfo) -> float | None
             found.append(price)
         if len(found) == STAND_IN_DAYS:
             break
-    return sum(found) / len(found) if found else None
+    return (min(found), sum(found) / len(found), max(found)) if found else None

@@ -285,6 +285,7 @@ class Planner(Behaviour):
         outlook = price_outlook(
             self._prices, start=forecast.start, dt_s=forecast.dt_s, steps=len(forecast.load_kw),
             tariff=setup.house.tariff, zone=setup.zone,
+            caution=setup.settings.price_caution,
         )
         if outlook is None:
             self._fail("no prices, and too few known days to stand in for them")

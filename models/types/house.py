@@ -65,6 +65,8 @@ class Battery(Settings):
     taper_end_share: float = Field(0.20, gt=0, le=1, description="share of rated charging power left at SOC 1")
     cold_below_c: float = Field(5.0, description="below, charging power falls linearly to 0 at 0 degC")
     wear_eur_per_kwh: float = Field(0.04, ge=0, le=1, description="per kWh discharged")
+    deep_below_soc: float = Field(0.30, ge=0, le=1, description="what is drawn from below here is a deep cycle")
+    wear_deep_eur_per_kwh: float = Field(0.0, ge=0, le=1, description="what such a kWh wears on top")
     full_charge_every_days: int = Field(14, ge=1, le=365, description="balancing charge to soc_max")
 
     @model_validator(mode="after")

@@ -15,7 +15,8 @@ missing [SOC]:
 
 Missing costs little per hour, so that no reserve is refilled at a spike. Going deeper below the target costs more than
 any price in sight, so that none is sold at a spike either; that is not convex and is left to the dynamic program over
-composites. No charging from the grid in slots whose price is not known yet.
+composites. So is what deep cycles wear on top: which part of the battery a kWh is drawn from is not convex either, and
+without it the relaxation is still a bound. No charging from the grid in slots whose price is not known yet.
 """
 
 from __future__ import annotations

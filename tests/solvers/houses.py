@@ -136,6 +136,8 @@ def _restless(rnd: random.Random, problem: PlanProblem) -> PlanProblem:
     if rnd.random() < 0.25:
         changes["peak"] = PeakPrice(eur_per_kw=rnd.choice((0.1, 3.0)), measured_kw=rnd.choice((0.0, 2.5)),
                                     once=rnd.random() < 0.7)  # fmt: skip
+    if problem.battery is not None and rnd.random() < 0.3:
+        changes["battery"] = replace(problem.battery, wear_deep_eur_per_kwh=rnd.choice((0.02, 0.3)))
     if problem.battery is not None and rnd.random() < 0.2:
         mode = rnd.choice((REGULAR, InverterMode(composite=Composite.HOLD, stop_soc=0.4)))
         changes |= {"mode_now": mode, "mode_forced_slots": rnd.randint(1, problem.steps)}
@@ -155,6 +157,7 @@ def _random_battery(rnd: random.Random, steps: int) -> BatteryProblem:
         full_by_slot=rnd.choice((None, None, steps // 2)),
         composites=rnd.random() < 0.7,
         charge_kw=rnd.choice((5.0, 2.0)),
+        deep_below_soc=0.4,
     )
 
 

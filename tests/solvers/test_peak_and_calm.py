@@ -85,6 +85,21 @@ def test_a_mode_that_somebody_holds_is_planned_with_and_not_against(winter: Plan
     assert free.objective_eur <= result.objective_eur + 1e-9
 
 
+def test_where_deep_cycles_wear_more_less_is_drawn_from_the_deep_part(winter: PlanProblem) -> None:
+    assert winter.battery is not None
+    gentle = replace(winter.battery, soc=0.8, deep_below_soc=0.5, wear_deep_eur_per_kwh=1.0)
+    deep = solved(replace(winter, battery=gentle))
+    plain = solved(replace(winter, battery=replace(gentle, wear_deep_eur_per_kwh=0.0)))
+    assert min(plain.soc) < 0.4 <= 0.49 < min(deep.soc)
+    assert deep.objective_eur >= plain.objective_eur - 1e-9
+
+
+def test_what_is_drawn_from_the_deep_part_is_counted_where_it_is_deep() -> None:
+    battery = replace(demo_house(0, steps=1).battery or pytest.fail("no battery"), capacity_kwh=10.0, deep_below_soc=0.3)
+    drawn = [battery.deep_kwh(a, b) for a, b in ((0.8, 0.4), (0.4, 0.2), (0.2, 0.1), (0.1, 0.5))]
+    assert drawn == pytest.approx([0.0, 1.0, 1.0, 0.0])
+
+
 # --- calm -------------------------------------------------------------------------------------------------------------
 def committed(problem: PlanProblem, first: InverterMode, at_most_eur: float, left_eur: float) -> PlanProblem:
     return replace(problem, commitment=Commitment(modes=(first,) * 8, at_most_eur=at_most_eur, left_eur=left_eur))

@@ -101,3 +101,21 @@ def test_whatever_is_known_no_price_of_an_outlook_is_missing(spot: list[float], 
     assert all(map(math.isfinite, (*outlook.price_import, *outlook.price_export)))
     for i, known in enumerate(outlook.known):
         assert known is (series.at(start + timedelta(minutes=15 * i)) is not None)
+
+
+def test_a_careful_owner_plans_unpublished_hours_at_the_worst_of_a_week_and_published_ones_as_they_are() -> None:
+    days = [[0.1] * 96, [0.3] * 96, [0.2] * 96]
+    series = prices([p for day in days for p in day], start=MONDAY - timedelta(days=2))
+
+    def at(caution: float) -> tuple[float, float, float]:
+        found = price_outlook(
+            series, start=MONDAY, dt_s=900.0, steps=192, tariff=TARIFF, zone=ZONE, caution=caution
+        )
+        assert found is not None and (found.known[0], found.known[-1]) == (True, False)
+        return found.price_import[0], found.price_import[-1], found.price_export[-1]
+
+    trusting, careful, middling = at(0.0), at(1.0), at(0.5)
+    assert trusting[0] == careful[0], "what is published is no band"
+    assert careful[1] == import_price(0.3, 23, TARIFF) and careful[2] == export_price(0.1, TARIFF)
+    assert trusting[1] == pytest.approx(import_price(0.2, 23, TARIFF))
+    assert trusting[1] < middling[1] < careful[1] and trusting[2] > middling[2] > careful[2]
