@@ -19,7 +19,7 @@ from models.physics.hybrid import Flows, flows
 from models.twins.gateway import GatewayTwin
 from models.twins.inverter import InverterTwin
 from models.twins.telemetry import telemetry
-from models.types.mode import InverterMode
+from models.types.mode import Composite, InverterMode
 from solvers.problem import BatteryProblem, PlanProblem
 from solvers.replay import battery_of, inverter_of, pinned
 from solvers.result import PlanResult
@@ -74,7 +74,7 @@ def difference(problem: PlanProblem, result: PlanResult, played: Played) -> Diff
     )
 
 
-def play(problem: PlanProblem, result: PlanResult, *, seed: int = 1) -> Played:
+def play(problem: PlanProblem, result: PlanResult, *, ahead_min: int = 0, seed: int = 1) -> Played:
     """Commands each run of the plan when it begins, as the house does, and lets the twin run.
 
     Parameters
@@ -83,19 +83,22 @@ def play(problem: PlanProblem, result: PlanResult, *, seed: int = 1) -> Played:
         With a battery; the twin starts at its SOC, in load first, on a clock that is right.
     result : PlanResult
         A plan of it.
+    ahead_min : int
+        Commands a run so many minutes before it begins, what slots of the inverter allow; load first has no slot.
     seed : int
         Of the delays: of the gateway's answers and of the inverter's change of mode.
     """
     house = _Registers(problem, seed)
     book = _Book(problem)
-    for t, mode, begins, left in _slots(result.modes):
-        start = problem.start + timedelta(hours=problem.dt_h) * t
-        end = start + timedelta(hours=problem.dt_h)
-        if begins:
-            house.adopt(mode, start + timedelta(hours=problem.dt_h) * left)
+    slot, runs = timedelta(hours=problem.dt_h), list(_runs(result.modes))
+    for t in range(problem.steps):
+        end = problem.start + slot * (t + 1)
         house.export_limit_kw = result.export_limit_kw[t]
         load_kw = load_with_heating(problem, result, t)
         while house.now < end:
+            if runs and house.now >= _due(problem.start + slot * runs[0].start, runs[0].mode, ahead_min):
+                run = runs.pop(0)
+                house.adopt(run.mode, problem.start + slot * run.end)
             house.command()
             for f, dt_h in house.run(min(end, house.now + MINUTE), problem.pv_kw[t], load_kw):
                 book.enter(t, f, dt_h)
@@ -108,8 +111,9 @@ def play_exactly(problem: PlanProblem, result: PlanResult) -> Played:
     battery, inverter = battery_of(_battery(problem)), inverter_of(problem)
     book, soc, held = _Book(problem), _battery(problem).soc, result.modes[0]
     minutes = round(problem.dt_h * 60.0)
-    for t, mode, begins, _ in _slots(result.modes):
-        held = pinned(mode, soc) if begins else held
+    begin = {run.start for run in _runs(result.modes)}
+    for t, mode in enumerate(result.modes):
+        held = pinned(mode, soc) if t in begin else held
         for _ in range(minutes):
             f = flows(
                 held,
@@ -132,13 +136,26 @@ def load_with_heating(problem: PlanProblem, result: PlanResult, t: int) -> float
     return problem.load_kw[t] + sum(r.heater_kw * d[t] for r, d in zip(problem.rooms, result.duty, strict=True))
 
 
-def _slots(modes: Sequence[InverterMode]) -> Iterator[tuple[int, InverterMode, bool, int]]:
-    """Slot, its mode, whether a run begins there, and how many slots the run has left."""
-    for t, mode in enumerate(modes):
-        end = t + 1
-        while end < len(modes) and modes[end] == mode:
-            end += 1
-        yield t, mode, t == 0 or modes[t - 1] != mode, end - t
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Slots [start, end) of one mode."""
+
+    mode: InverterMode
+    start: int
+    end: int
+
+
+def _runs(modes: Sequence[InverterMode]) -> Iterator[_Run]:
+    start = 0
+    for t in range(1, len(modes) + 1):
+        if t == len(modes) or modes[t] != modes[start]:
+            yield _Run(modes[start], start, t)
+            start = t
+
+
+def _due(begins: datetime, mode: InverterMode, ahead_min: int) -> datetime:
+    """When a run is commanded: load first is the end of a slot, and comes by itself at once."""
+    return begins - (timedelta() if mode.composite is Composite.REGULAR else ahead_min * MINUTE)
 
 
 def _battery(problem: PlanProblem) -> BatteryProblem:
