@@ -14,13 +14,12 @@ from typing import Literal
 
 from models.types.command import RelayState
 from models.types.house import House
+from models.types.loxone import SETPOINT_LIMITS_C, THERMOSTAT_HYSTERESIS_K
 from models.units import is_number
 
-HYSTERESIS_K = 0.4
 SHED_MARGIN_KW = 0.3  # per phase, below the fuse
 RETURN_MARGIN_KW = 0.5  # more than that must be free, per phase, before a shed room comes back
 RETURN_AFTER_S = 120.0
-SETPOINT_C = (5.0, 30.0)
 RELAY_NUMBERS = {0: RelayState.OFF, 1: RelayState.ON, 2: RelayState.AUTO}
 PayloadStyle = Literal["json", "number"]
 
@@ -157,7 +156,7 @@ class LoxoneTwin:
         if value == 0 and self.topics.style == "number":  # numbers have no null: 0 gives the setpoint back
             self.rooms[i].setpoint_c = None
             return True
-        if not SETPOINT_C[0] <= value <= SETPOINT_C[1]:
+        if not SETPOINT_LIMITS_C[0] <= value <= SETPOINT_LIMITS_C[1]:
             return False
         self.rooms[i].setpoint_c = float(value)
         return True
@@ -184,7 +183,7 @@ class LoxoneTwin:
             target = self.target_c(i, local_hour)
             if air_c[i] < target:
                 state.calls = True
-            elif air_c[i] > target + HYSTERESIS_K:
+            elif air_c[i] > target + THERMOSTAT_HYSTERESIS_K:
                 state.calls = False
             wanted.append(state.calls if state.told is RelayState.AUTO else state.told is RelayState.ON)
         self._shed(wanted, phase_import_kw, at)

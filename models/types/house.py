@@ -117,6 +117,9 @@ class ThermalDefaults(Settings):
     window_m2_per_m2: float = Field(0.05, ge=0, le=1, description="effective window gain area")
 
 
+Control = Literal["relay", "setpoint"]
+
+
 class Room(Settings):
     """One electrically heated room (floor heating on one relay)."""
 
@@ -130,6 +133,9 @@ class Room(Settings):
     facing: Facing = "none"
     phase: Literal[0, 1, 2, 3] = Field(0, description="phase of the heater; 0: all three")
     floor_max_c: float = Field(35.0, ge=20, le=45, description="relay is switched off above (floor or slab)")
+    control: Control = Field(
+        "relay", description="what a plan moves: the relay itself, or the setpoint of the thermostat that switches it"
+    )
 
     @model_validator(mode="after")
     def _band(self) -> Room:
@@ -137,6 +143,11 @@ class Room(Settings):
         if lowest >= self.max_c:
             raise ValueError(f"max_c {self.max_c} must be above the lower band {lowest} (day_min_c, night_min_c)")
         return self
+
+    @property
+    def lowest_c(self) -> float:
+        """Lower edge of its band when that is lowest [°C]."""
+        return min(self.day_min_c, self.night_min_c)
 
     def lower_c(self, local_hour: float, day_starts_h: float, day_ends_h: float) -> float:
         """Lower edge of the comfort band at a local hour [°C]."""

@@ -25,6 +25,10 @@ TEMPERATURE = "loxone/temperature/{room}/current"
 SUMMARY = "loxone/status"
 HEARTBEAT = "pems/heartbeat"
 
+# Loxone's thermostat switches on below its target and off when the air is so far above it.
+THERMOSTAT_HYSTERESIS_K = 0.4
+SETPOINT_LIMITS_C = (5.0, 30.0)  # what it accepts as a target
+
 SAID_KINDS: tuple[Kind, ...] = ("temp", "relay", "auto", "target")  # Loxone to us
 TOLD_KINDS: tuple[Kind, ...] = ("relay", "setpoint")  # we to Loxone
 ROOM_TOPICS = ("relay_set", "setpoint_set", "relay_status", "temperature")
