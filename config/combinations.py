@@ -10,7 +10,10 @@ from config.faults import Fault
 from config.schema import HouseFile
 from config.timing import OUTLASTS
 from models.errors import ConfigError
-from models.types.loxone import udp_keys
+from models.types.loxone import THERMOSTAT_HYSTERESIS_K, udp_keys
+
+# Beside the thermostat's own hysteresis: what is kept below a room's maximum, and a step that is worth a move.
+SETPOINT_ROOM_K = 0.6
 
 
 def unsafe(file: HouseFile, folder: Path) -> list[Fault]:
@@ -128,6 +131,14 @@ def _rooms(file: HouseFile) -> Iterator[Fault]:
                 room.floor_max_c,
                 f"not above max_c = {room.max_c:g}: the floor must be warmer than the room it heats",
                 "floors may have 29 to 35",
+            )
+        span_k, least_k = room.max_c - max(room.day_min_c, room.night_min_c), THERMOSTAT_HYSTERESIS_K + SETPOINT_ROOM_K
+        if room.control == "setpoint" and span_k < least_k:
+            yield _fault(
+                f"{at}.control",
+                repr(room.control),
+                f"its band of {span_k:g} K is narrower than {least_k:g} K: there is nowhere to move a setpoint to",
+                "widen the band, or let the relay be switched",
             )
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 from actors.messages import Alarm, PlanReady, Tick
 from actors.planning.pulses import Pulses
+from actors.planning.setpoints import Setpoint, Wish, goal_c
 from actors.requests import GATE, Asker
 from actors.runtime import Behaviour, Started
 from models.types.command import RELINQUISH, Level, Relinquish, Value
 from models.types.house import House
 from models.types.mode import Composite, InverterMode
-from models.types.reading import RoomsReading
+from models.types.reading import RoomReading, RoomsReading
 from solvers.checker import verify
 from solvers.result import Quality
 
@@ -41,7 +44,7 @@ class _Asked:
 
 
 class Dispatcher(Behaviour):
-    """Follows the latest signed plan.
+    """Follows the latest signed plan: modes as they are, duties by relay or by setpoint, as each room is controlled.
 
     Handles  PlanReady, RoomsReading, Started, Tick
     Sends    requests at level 13, or as told; relinquishes when the plan is too old
@@ -56,7 +59,9 @@ class Dispatcher(Behaviour):
         min_s = max(house.relay_min_on_s, house.relay_min_off_s)
         starts = house.relay_starts_per_h
         self._pulses = {n: Pulses(min_s, (i * 0.618) % 1.0, starts) for i, n in enumerate(rooms)}
-        self._relays: dict[str, bool] = {}
+        self._setpoints = {r.name: Setpoint(r) for r in house.rooms if r.control == "setpoint"}
+        self._zone = ZoneInfo(house.site.timezone)
+        self._seen: Mapping[str, RoomReading] = {}
         self._asked: dict[str, _Asked] = {}
         self._ticked_s: float | None = None
         self._stale = False
@@ -82,7 +87,7 @@ class Dispatcher(Behaviour):
                     self._asked.clear()
                     self._dispatch()
             case RoomsReading():
-                self._relays = {n: r.relay_on for n, r in message.rooms.items() if r.relay_on is not None}
+                self._seen = message.rooms
             case Tick():
                 self._dispatch()
             case _:
@@ -158,16 +163,32 @@ class Dispatcher(Behaviour):
         dt_s = 0.0 if self._ticked_s is None else at_s - self._ticked_s
         self._ticked_s = at_s
         ruled = result.quality is Quality.FALLBACK  # rules leave the rooms to their thermostats, which see them
-        for room, duties in zip(problem.rooms, result.duty, strict=True):
-            point, duty = f"room.{room.name}.relay", duties[slot]
+        for i, (room, duties) in enumerate(zip(problem.rooms, result.duty, strict=True)):
+            moved, duty = self._setpoints.get(room.name), duties[slot]
+            point = f"room.{room.name}.{'relay' if moved is None else 'setpoint_c'}"
             if ruled or math.isnan(duty):
                 if point in self._asked:
                     self._ask(point, RELINQUISH, 60.0, "left to the thermostat")
                 continue
-            pulses, on = self._pulses[room.name], self._relays.get(room.name, False)
+            seen = self._seen.get(room.name)
+            on = seen is not None and seen.relay_on is True
+            pulses = self._pulses[room.name]
             pulses.delivered(duty, on, dt_s)
-            wanted = pulses.wanted(duty, on)
-            self._keep(point, "on" if wanted else "off", self._settings.relay_ttl_s, at_s, f"duty {duty:.0%}")
+            heat = pulses.wanted(duty, on)
+            if moved is None:
+                self._keep(point, "on" if heat else "off", self._settings.relay_ttl_s, at_s, f"duty {duty:.0%}")
+                continue
+            wish = Wish(heat=heat, goal_c=goal_c(duties, result.air_c[i], slot), edge_c=self._edge_c(room.name))
+            air_c = None if seen is None else seen.air_c
+            level_c = moved.level_c(wish, air_c=air_c, relay_on=on, at_s=at_s)
+            note = f"duty {duty:.0%}, to {wish.goal_c:.1f} degC" if heat else "rests at the lower edge"
+            self._keep(point, level_c, self._settings.relay_ttl_s, at_s, note)
+
+    def _edge_c(self, name: str) -> float:
+        """Lower edge of a room's band now [degC]."""
+        local, house = self.ctx.clock.now().astimezone(self._zone), self._house
+        hour = local.hour + local.minute / 60.0 + local.second / 3600.0
+        return house.room(name).lower_c(hour, house.day_starts_h, house.day_ends_h)
 
     def snapshot(self) -> dict[str, object]:
         ready = self._ready

@@ -29,6 +29,10 @@ max_c = 23
         (KUCHYNE, KUCHYNE + "floor_max_c = 22\n", f"{AT_KUCHYNE}.floor_max_c = 22: not above max_c = 23"),
         (KUCHYNE, KUCHYNE.replace("kw = 1.8", "kw = 8"), f"{AT_KUCHYNE}.heater_kw = 8: more than one phase"),
         (KUCHYNE, KUCHYNE.replace("t_min_c = 19.5", "t_min_c = 8"), f"{AT_KUCHYNE}.night_min_c = 8: not above"),
+        (
+            KUCHYNE, KUCHYNE.replace("max_c = 23", 'max_c = 21.2\ncontrol = "setpoint"'),
+            f"{AT_KUCHYNE}.control = 'setpoint': its band of 0.7 K is narrower than 1 K",
+        ),
         ("soc_max = 1.0", "soc_max = 0.1", "battery: soc_min 0.2 must be below soc_max 0.1"),
         ("taper_above_soc = 0.90", "taper_above_soc = 0.1", "battery.taper_above_soc = 0.1: below soc_min"),
         ("discharge_kw = 5", "discharge_kw = 12", "battery.discharge_kw = 12: above inverter.ac_limit_kw = 10"),

@@ -1,0 +1,112 @@
+"""From a duty to a setpoint: the room's own thermostat switches, the plan only says how warm it shall get.
+
+For rooms with `control = "setpoint"`. The same account of owed heat as for relays (`pulses`) says *when* a room shall
+heat; here it is said *how*:
+
+heat    just above the air, so that the thermostat starts, and at least so high that it stops (its hysteresis above the
+        setpoint) where the plan wants the air to be by the end of this run of heating. Already that warm: rest.
+rest    the lower edge of the band: the thermostat is quiet, and starts by itself before the room gets cold.
+
+A thermostat that has started goes on until the air is its hysteresis above the setpoint, so a room that rests within
+that of its lower edge heats up to there. That is the price of leaving the relay alone; the next plan sees it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from models.types.house import Room
+from models.types.loxone import SETPOINT_LIMITS_C, THERMOSTAT_HYSTERESIS_K
+
+START_K = 0.2  # above the air: more than a reading is rounded, so that the thermostat surely starts
+TOP_MARGIN_K = 0.3  # heating stops so far below the room's maximum: the slab goes on giving
+LEAST_MOVE_K = 0.2
+MOVES_PER_H = 4
+IDLE_DUTY = 0.02  # a slot with less is not part of a run of heating
+
+# Moves of an hour that must be left after one of each kind: who starts must be able to stop, and the band's edge,
+# which steps twice a day, is always followed.
+_LEFT_AFTER_START, _LEFT_AFTER_REST = 2, 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a plan wants of one room now."""
+
+    heat: bool
+    goal_c: float  # air by the end of the run of heating that is on
+    edge_c: float  # lower edge of the band now
+
+
+def goal_c(duty: Sequence[float], air_c: Sequence[float], slot: int) -> float:
+    """Warmest planned air from this slot to the end of the run of heating that holds it [degC].
+
+    Parameters
+    ----------
+    duty, air_c : sequences of float, length n
+        Of one room: planned duty of each slot, and planned air at its end [degC].
+    slot : int
+        The running slot.
+    """
+    last = slot
+    while last + 1 < len(duty) and duty[last + 1] >= IDLE_DUTY:
+        last += 1
+    return max(air_c[slot : last + 1])
+
+
+class Setpoint:
+    """The setpoint of one room: where it stands, and when it moved."""
+
+    def __init__(self, room: Room) -> None:
+        self._top_c = min(room.max_c - TOP_MARGIN_K - THERMOSTAT_HYSTERESIS_K, SETPOINT_LIMITS_C[1])
+        self._now_c: float | None = None
+        self._heats = False
+        self._moved_s: deque[float] = deque(maxlen=MOVES_PER_H)
+
+    def level_c(self, wish: Wish, *, air_c: float | None, relay_on: bool, at_s: float) -> float:
+        """Where the setpoint shall stand now [degC], in tenths; it stays where it is while a move would change little.
+
+        Parameters
+        ----------
+        wish : Wish
+            What the plan wants.
+        air_c : float or None
+            Air as measured; None: not known, and then nothing is heated beyond the lower edge.
+        relay_on : bool
+            As reported: the thermostat heats.
+        at_s : float
+            Monotonic time [s].
+        """
+        edge_c = round(wish.edge_c, 1)
+        top_c = max(edge_c, self._top_c)
+        goal_c = min(wish.goal_c, top_c + THERMOSTAT_HYSTERESIS_K)
+        heats = wish.heat and air_c is not None and air_c < goal_c
+        wanted_c = edge_c
+        if heats and air_c is not None:
+            wanted_c = min(max(self._heating_c(goal_c, air_c, relay_on), edge_c), top_c)
+        now_c = self._now_c
+        if now_c is None or now_c < edge_c:  # what keeps the room in its band is never put off
+            return self._move(wanted_c, heats, at_s)
+        if wanted_c == now_c:
+            self._heats = heats
+            return now_c
+        slight = heats == self._heats and abs(wanted_c - now_c) < LEAST_MOVE_K - 1e-9
+        left = MOVES_PER_H - sum(at_s - s < 3600.0 for s in self._moved_s)
+        if slight or left <= (_LEFT_AFTER_START if heats else _LEFT_AFTER_REST):
+            return now_c
+        return self._move(wanted_c, heats, at_s)
+
+    def _heating_c(self, goal_c: float, air_c: float, relay_on: bool) -> float:
+        """The setpoint that heats to `goal_c`; while it heats it is only ever raised."""
+        stops_c = round(goal_c - THERMOSTAT_HYSTERESIS_K, 1)
+        if self._heats and self._now_c is not None and (relay_on or air_c < self._now_c):
+            return max(stops_c, self._now_c)
+        return max(stops_c, round(air_c + START_K, 1))
+
+    def _move(self, level_c: float, heats: bool, at_s: float) -> float:
+        if level_c != self._now_c:
+            self._moved_s.append(at_s)
+        self._now_c, self._heats = level_c, heats
+        return level_c
