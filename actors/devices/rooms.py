@@ -5,7 +5,7 @@ reading that comes back is the proof.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -79,6 +79,7 @@ class _Room:
     told_s: dict[str, float] = field(default_factory=dict)  # per point, when it was told last
     wishes: dict[str, _Wish] = field(default_factory=dict)
     setpoint_sent: bool = True  # a former life may have sent one: it is taken back first
+    setpoint_c: float | None = None  # the last that was sent
 
 
 class RoomsActor(DeviceActor):
@@ -252,8 +253,8 @@ class RoomsActor(DeviceActor):
     def _see_hands(self, at_s: float) -> None:
         """Points that stood as we told them and no longer do.
 
-        Rooms that are all back at their own thermostats at once are a restart of Loxone, or a heartbeat that it
-        missed: they are told again. Everything else is somebody's hand.
+        Rooms that are all back at their own thermostats, and thermostats that are all back at their own edges, are a
+        restart of Loxone, or a heartbeat that it missed: they are told again. Everything else is somebody's hand.
         """
         settled = [
             (name, wish, room)
@@ -262,21 +263,40 @@ class RoomsActor(DeviceActor):
             if wish.stage in ("applied", "effective") and wish.level > Level.GRID_OPERATOR
             and at_s - room.sent_s >= self.timing.settle_s and name in self.points
         ]
-        held = [(n, w, r) for n, w, r in settled if w.value in (RelayState.ON, RelayState.OFF)]
+        held = [(n, w, r) for n, w, r in settled if self._away_from_its_own(n, w.value)]
         moved = [(n, w, r) for n, w, r in settled if not self._holds(n.split(".")[2], w, r)]
-        restarted = bool(held) and all(r.reading is not None and r.reading.automatic for _, _, r in held)
+        restarted = bool(held) and all(self._at_its_own(n, r.reading) for n, _, r in held)
         restarted = restarted and not (len(held) == 1 and self.hands.meant(held[0][0]))
         if restarted:
             self.alarm("loxone_restart", f"Loxone took {len(held)} rooms back to its own thermostats; told again")
         elif held:
             self.alarm_over("loxone_restart")
         for name, wish, room in moved:
-            own_way = restarted and name.endswith(".relay")
+            own_way = restarted and any(name == n for n, _, _ in held)
             if own_way:
                 self.hands.taken_back(name)
             value = _seen(name, room.reading)
             if own_way or value is None or not self.hands.found(name, value):
                 wish.stage, wish.tries = "", 0  # told again
+
+    def _edges(self, name: str) -> tuple[float, float]:
+        """Where a thermostat stands by itself [degC]: the lower edges of its band by day and by night."""
+        room = self._house.room(name.split(".")[1])
+        return room.day_min_c, room.night_min_c
+
+    def _away_from_its_own(self, name: str, value: Value | None) -> bool:
+        """The point is told something that Loxone would not do by itself."""
+        if name.endswith(".setpoint_c"):
+            return isinstance(value, (int, float)) and not _near(float(value), self._edges(name))
+        return value in (RelayState.ON, RelayState.OFF)
+
+    def _at_its_own(self, name: str, reading: RoomReading | None) -> bool:
+        """The reading shows what Loxone does by itself."""
+        if reading is None:
+            return False
+        if name.endswith(".setpoint_c"):
+            return reading.setpoint_c is not None and _near(reading.setpoint_c, self._edges(name))
+        return reading.automatic is True
 
     def _holds(self, kind: str, wish: _Wish, room: _Room) -> bool:
         """The reading shows what is wished."""
@@ -287,7 +307,7 @@ class RoomsActor(DeviceActor):
             if wish.value is None:
                 return not room.setpoint_sent
             assert isinstance(wish.value, (int, float))
-            return reading.setpoint_c is not None and abs(reading.setpoint_c - float(wish.value)) < 0.06
+            return reading.setpoint_c is not None and _near(reading.setpoint_c, (float(wish.value),))
         if wish.value == RelayState.AUTO:
             return reading.automatic is True
         return reading.automatic is False and reading.relay_on == (wish.value == RelayState.ON)
@@ -299,6 +319,8 @@ class RoomsActor(DeviceActor):
             body: dict[str, object] = {"target_temperature": wish.value, "unit": "celsius"}
             room = self._rooms[room_name]
             room.setpoint_sent = wish.value is not None
+            if isinstance(wish.value, (int, float)):
+                room.setpoint_c = float(wish.value)
         else:
             topic, body = f"loxone/heating/{room_name}/set", {"state": wish.value}
         wish.sent_s, wish.stage = at_s, "written"
@@ -326,7 +348,20 @@ class RoomsActor(DeviceActor):
                 missing[name] = "Loxone is silent"
             elif room.reading.automatic is not True:
                 missing[name] = "not back at its own thermostat yet"
+            if self._setpoint_stands(room_name, room):
+                missing[f"room.{room_name}.setpoint_c"] = f"still set to {room.setpoint_c:g} degC"
         return missing
+
+    def _setpoint_stands(self, room_name: str, room: _Room) -> bool:
+        """What was set last is not known to be gone. Where Loxone stands by itself nothing can be seen of it."""
+        name = f"room.{room_name}.setpoint_c"
+        if room.setpoint_c is None or _near(room.setpoint_c, self._edges(name)):
+            return False
+        if room.setpoint_sent or room.seen_s <= room.told_s.get(name, -1e9):
+            return True
+        return room.reading is not None and room.reading.setpoint_c is not None and _near(
+            room.reading.setpoint_c, (room.setpoint_c,)
+        )
 
     def snapshot(self) -> dict[str, object]:
         at_s = self.ctx.clock.monotonic()
@@ -345,6 +380,11 @@ class RoomsActor(DeviceActor):
                 },
             }
         return {"rooms": shown, "rejected": self.rejected, "alarms": sorted(self._alarms)}
+
+
+def _near(value_c: float, others_c: Iterable[float]) -> bool:
+    """The same temperature, as far as Loxone's numbers tell."""
+    return any(abs(value_c - other_c) < 0.06 for other_c in others_c)
 
 
 def _seen(point: str, reading: RoomReading | None) -> Value | None:

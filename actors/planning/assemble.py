@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from actors.planning.outlook import Outlook
+from actors.planning.setpoints import held_duty
 from models.physics.observer import RoomState
 from models.physics.rooms import RoomPlant
 from models.types.forecast import HouseForecast
@@ -44,6 +45,14 @@ class ForcedHeat:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HeldSetpoint:
+    """A thermostat that somebody stronger than a plan holds."""
+
+    setpoint_c: float
+    slots: int  # from now on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Now:
     """The house at the moment of planning."""
 
@@ -56,6 +65,7 @@ class Now:
     forced: Mapping[str, ForcedHeat]  # rooms that are not ours to heat for a while (override, trip)
     days_since_full: float
     export_limit_kw: float
+    held_c: Mapping[str, HeldSetpoint] = field(default_factory=dict)  # likewise, of rooms moved by setpoint
     mode_forced_s: float = 0.0  # so long `mode` is not ours to change (a person, a trip)
     peak_kw: float = 0.0  # highest import of the month so far
     commitment: Commitment | None = None
@@ -131,7 +141,8 @@ def _room(
     state = now.rooms[room.name]
     sun = forecast.window_w_per_m2.get(room.facing, ())
     lower = tuple(room.lower_c(h, house.day_starts_h, house.day_ends_h) + settings.back_off_k for h in hours)
-    forced = now.forced.get(room.name)
+    sun_kw = tuple(plant.window_m2 * w / 1000.0 for w in sun[: len(hours)]) if sun else (0.0,) * len(hours)
+    forced = now.forced.get(room.name) or _held(plant, now, forecast, sun_kw)
     return RoomProblem(
         name=room.name,
         heater_kw=plant.heater_kw,
@@ -143,7 +154,7 @@ def _room(
         air_c=state.air_c,
         slab_c=state.slab_c,
         disturbance_kw=state.disturbance_kw,
-        sun_kw=tuple(plant.window_m2 * w / 1000.0 for w in sun[: len(hours)]) if sun else (0.0,) * len(hours),
+        sun_kw=sun_kw,
         lower_c=lower,
         upper_c=(room.max_c - settings.top_back_off_k,) * len(hours),
         phase=plant.phase,
@@ -151,6 +162,19 @@ def _room(
         forced_slots=0 if forced is None else min(forced.slots, len(hours)),
         forced_duty=0.0 if forced is None else forced.duty,
     )
+
+
+def _held(plant: RoomPlant, now: Now, forecast: HouseForecast, sun_kw: Sequence[float]) -> ForcedHeat | None:
+    """A held setpoint as heat that is not ours to move: as much of it as the hold will take, evenly spread."""
+    held = now.held_c.get(plant.name)
+    if held is None:
+        return None
+    slots = min(held.slots, len(sun_kw))
+    duty = held_duty(
+        plant, now.rooms[plant.name], held.setpoint_c, outdoor_c=forecast.outdoor_c[:slots], sun_kw=sun_kw[:slots],
+        dt_h=forecast.dt_s / 3600.0,
+    )
+    return ForcedHeat(duty=duty, slots=slots)
 
 
 def _renumbered(room: RoomProblem, kept: Mapping[int, int]) -> RoomProblem:

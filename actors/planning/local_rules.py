@@ -67,9 +67,14 @@ class LocalRules(Behaviour):
         at_s = self.ctx.clock.monotonic()
         if at_s < self._yielded_s.get(short.point, 0.0):
             return
-        for name in who_yields(short.missing_kw, short.may_yield):
+        for name in who_yields(short.missing_kw, self._ours(short.may_yield)):
             self._asker.ask(name, "off", ttl_s=YIELD_S, note=f"makes room for {short.point}")
             self._yielded_s[short.point] = at_s + YIELD_S
+
+    def _ours(self, relays: Mapping[str, RelayRule]) -> dict[str, RelayRule]:
+        """Without the relays that belong to the room's own thermostat: only safety switches those."""
+        others = {f"room.{room.name}.relay" for room in self._house.rooms if room.control == "setpoint"}
+        return {name: rule for name, rule in relays.items() if name not in others}
 
 
 def who_yields(missing_kw: Mapping[int, float], relays: Mapping[str, RelayRule]) -> tuple[str, ...]:

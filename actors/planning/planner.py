@@ -23,7 +23,7 @@ from actors.messages import (
     Trip,
     WeatherKnown,
 )
-from actors.planning.assemble import ForcedHeat, Now, PlanSettings, assemble
+from actors.planning.assemble import ForcedHeat, HeldSetpoint, Now, PlanSettings, assemble
 from actors.planning.calm import Calm
 from actors.planning.outlook import price_outlook
 from actors.planning.peaks import MonthPeak, PeakStore
@@ -307,7 +307,7 @@ class Planner(Behaviour):
         full_days = 0.0 if self._last_full is None else (now - self._last_full).total_seconds() / 86_400.0
         return Now(
             at=now, soc=None if self._soc is None else self._soc[0], mode=mode, mode_held_slots=held, rooms=states,
-            relay_on=self._relays, forced=self._forced(at_s), days_since_full=full_days,
+            relay_on=self._relays, forced=self._forced(at_s), held_c=self._held_c(at_s), days_since_full=full_days,
             export_limit_kw=self._setup.house.connection.export_contract_kw, mode_forced_s=self._mode_forced_s(at_s),
             peak_kw=self._peak.measured_kw(now),
             commitment=self._calm.commitment(forecast.start, forecast.dt_s / 3600.0, now),
@@ -322,19 +322,35 @@ class Planner(Behaviour):
 
     def _forced(self, at_s: float) -> dict[str, ForcedHeat]:
         """Rooms whose relay a person, a trip or a limit holds on or off, and for how many slots."""
-        settings, found = self._setup.settings, {}
+        found = {}
         for room in self._setup.house.rooms:
             held = self._held.get(f"room.{room.name}.relay")
             if held is None or held.value not in ("on", "off"):
                 continue  # `auto`: Loxone's thermostat heats it, about as a plan would
-            left_s = settings.horizon_h * 3600.0 if held.until_s is None else held.until_s - at_s
-            slot_s = settings.dt_min * 60.0
-            if held.level is Level.GRID_OPERATOR and left_s < slot_s:
+            slots = self._held_slots(held, at_s)
+            if held.level is Level.GRID_OPERATOR and slots <= 1:
                 continue  # shed for a minute: it returns by itself before the slot is over
-            slots = math.ceil(left_s / slot_s)
             if slots > 0:
                 found[room.name] = ForcedHeat(duty=1.0 if held.value == "on" else 0.0, slots=slots)
         return found
+
+    def _held_c(self, at_s: float) -> dict[str, HeldSetpoint]:
+        """Rooms that a plan moves by setpoint and whose setpoint a person or a limit holds."""
+        found = {}
+        for room in self._setup.house.rooms:
+            held = self._held.get(f"room.{room.name}.setpoint_c")
+            if room.control != "setpoint" or held is None or not isinstance(held.value, (int, float)):
+                continue  # given back to Loxone: its thermostat heats it, about as a plan would
+            slots = self._held_slots(held, at_s)
+            if slots > 0:
+                found[room.name] = HeldSetpoint(setpoint_c=float(held.value), slots=slots)
+        return found
+
+    def _held_slots(self, held: Holding, at_s: float) -> int:
+        """So many slots from now on the point is not ours."""
+        settings = self._setup.settings
+        left_s = settings.horizon_h * 3600.0 if held.until_s is None else held.until_s - at_s
+        return math.ceil(left_s / (settings.dt_min * 60.0))
 
     def _planned(self, plan: SignedPlan) -> None:
         problem = self._problem

@@ -17,6 +17,8 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from models.physics.observer import RoomState
+from models.physics.rooms import RoomPlant
 from models.types.house import Room
 from models.types.loxone import SETPOINT_LIMITS_C, THERMOSTAT_HYSTERESIS_K
 
@@ -54,6 +56,42 @@ def goal_c(duty: Sequence[float], air_c: Sequence[float], slot: int) -> float:
     while last + 1 < len(duty) and duty[last + 1] >= IDLE_DUTY:
         last += 1
     return max(air_c[slot : last + 1])
+
+
+def held_duty(
+    plant: RoomPlant, state: RoomState, setpoint_c: float, *, outdoor_c: Sequence[float], sun_kw: Sequence[float],
+    dt_h: float,
+) -> float:
+    """Mean duty of a thermostat that somebody else holds at a setpoint: what brings the room there and keeps it there.
+
+    Its heat is spread evenly over the hold, though a thermostat heats first what is cold: the sum is right, which is
+    what battery and connection are planned with. Neighbours are taken as equally warm.
+
+    Parameters
+    ----------
+    plant, state : RoomPlant, RoomState
+        The room as believed, and where it is now.
+    setpoint_c : float
+        Held [degC].
+    outdoor_c, sun_kw : sequences of float, length n
+        Of the slots for which it is held [degC], [kW].
+    dt_h : float
+        Length of a slot [h].
+
+    Returns
+    -------
+    float
+        0..1.
+    """
+    slots = len(outdoor_c)
+    if slots == 0 or plant.heater_kw <= 0.0:
+        return 0.0
+    air_c = setpoint_c + THERMOSTAT_HYSTERESIS_K / 2
+    loss_kw = plant.ua_kw_per_k * (air_c - sum(outdoor_c) / slots)
+    need_kw = max(0.0, loss_kw - sum(sun_kw) / slots - state.disturbance_kw)
+    slab_c = air_c + need_kw / plant.slab_air_kw_per_k
+    stored_kwh = plant.air_kwh_per_k * (air_c - state.air_c) + plant.slab_kwh_per_k * (slab_c - state.slab_c)
+    return min(max((need_kw + stored_kwh / (slots * dt_h)) / plant.heater_kw, 0.0), 1.0)
 
 
 class Setpoint:

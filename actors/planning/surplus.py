@@ -8,7 +8,7 @@ from __future__ import annotations
 from actors.messages import PricesKnown, Tick
 from actors.requests import Asker
 from actors.runtime import Behaviour
-from models.types.command import RELINQUISH, Level
+from models.types.command import RELINQUISH, Level, Value
 from models.types.house import House, Room
 from models.types.reading import InverterReading, RoomsReading
 
@@ -24,7 +24,7 @@ class SurplusHeating(Behaviour):
     """Adds a room while power is exported (or curtailed), takes the last one back while it is bought.
 
     Handles  InverterReading, RoomsReading, PricesKnown, Tick
-    Sends    requests `on` for room relays at its level, short-lived; relinquishes them
+    Sends    requests for room relays (`on`) or setpoints at its level, short-lived; relinquishes them
     Fails    on bugs; its requests end by themselves
     """
 
@@ -69,7 +69,15 @@ class SurplusHeating(Behaviour):
         elif surplus_kw < -IMPORT_KW and self._on:
             self._take_back(self._on[-1])
         for name in self._on:
-            self._asker.ask(f"room.{name}.relay", "on", ttl_s=TTL_S, note="heating on surplus sun")
+            point, value = self._heating(name)
+            self._asker.ask(point, value, ttl_s=TTL_S, note="heating on surplus sun")
+
+    def _heating(self, name: str) -> tuple[str, Value]:
+        """What is asked of a room that shall take surplus: its relay on, or its thermostat set to where that ends."""
+        room = self._house.room(name)
+        if room.control == "relay":
+            return f"room.{name}.relay", "on"
+        return f"room.{name}.setpoint_c", room.max_c - BELOW_MAX_K
 
     def _surplus_kw(self) -> float | None:
         """Power that is exported now [kW], < 0 imported; all that PV gives while it is curtailed."""
@@ -101,7 +109,7 @@ class SurplusHeating(Behaviour):
 
     def _take_back(self, name: str) -> None:
         self._on.remove(name)
-        self._asker.ask(f"room.{name}.relay", RELINQUISH, ttl_s=60.0, note="no surplus")
+        self._asker.ask(self._heating(name)[0], RELINQUISH, ttl_s=60.0, note="no surplus")
 
     def snapshot(self) -> dict[str, object]:
         return {"on": list(self._on)}
