@@ -101,7 +101,7 @@ def play(problem: PlanProblem, result: PlanResult, *, ahead_min: int = 0, seed: 
                 house.adopt(run.mode, problem.start + slot * run.end)
             house.command()
             for f, dt_h in house.run(min(end, house.now + MINUTE), problem.pv_kw[t], load_kw):
-                book.enter(t, f, dt_h)
+                book.enter(t, f, dt_h, house.inverter.soc)
         book.close(house.inverter.soc)
     return book.played(house.writes)
 
@@ -126,7 +126,7 @@ def play_exactly(problem: PlanProblem, result: PlanResult) -> Played:
                 dt_h=problem.dt_h / minutes,
             )
             soc += f.battery_kw * problem.dt_h / minutes / battery.capacity_kwh
-            book.enter(t, f, problem.dt_h / minutes)
+            book.enter(t, f, problem.dt_h / minutes, soc)
         book.close(soc)
     return book.played(0)
 
@@ -167,17 +167,20 @@ class _Book:
     """Adds up what flows."""
 
     def __init__(self, problem: PlanProblem) -> None:
-        self._p, self._wear = problem, _battery(problem).wear_eur_per_kwh
+        self._p, self._b = problem, _battery(problem)
         self._battery_kwh = [0.0] * problem.steps
         self._grid_kwh = [0.0] * problem.steps
         self._soc: list[float] = []
         self._cost_eur = 0.0
 
-    def enter(self, t: int, f: Flows, dt_h: float) -> None:
-        self._battery_kwh[t] += f.battery_kw * dt_h
+    def enter(self, t: int, f: Flows, dt_h: float, soc: float) -> None:
+        """What flowed for `dt_h` of slot `t`, and the SOC it led to."""
+        b, moved_kwh = self._b, f.battery_kw * dt_h
+        self._battery_kwh[t] += moved_kwh
         self._grid_kwh[t] += f.grid_kw * dt_h
         price = self._p.price_import[t] if f.grid_kw > 0.0 else self._p.price_export[t]
-        self._cost_eur += dt_h * (price * f.grid_kw + self._wear * max(0.0, -f.battery_kw))
+        self._cost_eur += price * f.grid_kw * dt_h + b.wear_eur_per_kwh * max(0.0, -moved_kwh)
+        self._cost_eur += b.wear_deep_eur_per_kwh * b.deep_kwh(soc - moved_kwh / b.capacity_kwh, soc)
 
     def close(self, soc: float) -> None:
         self._soc.append(soc)
