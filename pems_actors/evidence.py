@@ -23,6 +23,7 @@ from pydantic import ValidationError
 
 from models.errors import ConfigError, DataError
 from models.scorecard import PHASES, EvidenceRow, Phase, RoomRow, check_rows, score
+from models.strategy import strategies
 from models.types.house import House
 from models.types.mode import InverterMode
 
@@ -319,16 +320,17 @@ def recompute(folder: Path) -> dict[str, object]:
     Returns
     -------
     dict
-        `policies`: the figures of each (`relay_switches` and `setting_writes` are None: quarter hours do not tell
-        them). `wire`: entries in all, per point and per level; None without a wire log.
+        `policies`: the figures of each (`relay_switches`, `relay_switches_per_day` and `setting_writes` are None:
+        quarter hours do not tell them). `wire`: entries in all, per point and per level; None without a wire log.
 
     Raises
     ------
     DataError
-        A file is missing or not what it claims to be.
+        A file is missing or not what it claims to be, or the policies are not of one period and market.
     """
-    house = read_house(folder)
-    policies = {name: score(rows, house=house).as_dict() for name, rows in read_policies(folder).items()}
+    house, rows = read_house(folder), read_policies(folder)
+    told = strategies(rows, house=house)
+    policies = {name: {**score(rows[name], house=house).as_dict(), **told[name].as_dict()} for name in rows}
     return {"policies": policies, "wire": _wire_counts(folder / WIRE_FILE)}
 
 

@@ -20,7 +20,8 @@ from typing import Any
 from config.schema import HouseFile
 from models.errors import ConfigError, PemsError
 from models.scorecard import PlanStats
-from pems_actors.evidence import write_house
+from models.strategy import strategies
+from pems_actors.evidence import read_policy, write_house
 from pems_actors.simulation.policy import POLICIES
 from pems_actors.simulation.recorder import SAMPLE
 from pems_actors.simulation.world import Recorded
@@ -93,7 +94,17 @@ def simulate(
             for policy in sorted(chosen, key=SLOWEST_FIRST.index)
         }
         results = _side_by_side(jobs, progress)
-    return _card({p: results[p] for p in POLICIES if p in results}, seed)
+        card = _card({p: results[p] for p in POLICIES if p in results}, seed)
+        _tell_strategies(card["policies"], folder, config)
+    return card
+
+
+def _tell_strategies(scores: dict[str, dict[str, Any]], folder: Path, config: HouseFile) -> None:
+    """Add what each policy did, as the evidence of all of them tells it."""
+    rows = {policy: read_policy(folder / f"{policy}.csv") for policy in scores}
+    switches = {policy: figures["relay_switches"] for policy, figures in scores.items()}
+    for policy, told in strategies(rows, house=config.house, switches=switches).items():
+        scores[policy] = scores[policy] | told.as_dict()
 
 
 def _side_by_side(jobs: Mapping[str, dict[str, Any]], progress: Progress) -> dict[str, dict[str, Any]]:

@@ -185,10 +185,22 @@ _ROWS: tuple[tuple[str, str, int], ...] = (
     ("relay_switches", "relay switches", 0),
     ("setting_writes", "setting writes", 0),
 )
+_STRATEGY_ROWS: tuple[tuple[str, str, int, float], ...] = (  # figure, name, decimals, factor
+    ("grid_charged_kwh", "charged from the grid kWh", 1, 1),
+    ("cheap_charging_share", "  in the day's cheapest fifth %", 0, 100),
+    ("export_captured_share", "export opportunity taken %", 0, 100),
+    ("arbitrage_eur_per_day", "battery earned EUR/day", 2, 1),
+    ("arbitrage_vs_bound", "  of the day's perfect bound %", 0, 100),
+    ("preheated_share", "pre-heated before peaks %", 0, 100),
+    ("heating_saved_share", "heating cost saved %", 1, 100),
+    ("peak_import_vs_rules", "peak import, rules = 1", 2, 1),
+    ("mode_changes_per_day", "mode changes a day", 1, 1),
+    ("relay_switches_per_day", "relay switches a day", 0, 1),
+)
 
 
 def picture(scorecard: Mapping[str, Any]) -> RenderableType:
-    """The scorecard as people read it: one column per policy, then how far to trust it."""
+    """The scorecard as people read it: what it cost, what was done, one column per policy; how far to trust it."""
     breaches = scorecard.get("breaches") or ()
     lines = [Text(f"  {breach}", style="red") for breach in breaches[:BREACHES_SHOWN]]
     if len(breaches) > BREACHES_SHOWN:
@@ -197,6 +209,7 @@ def picture(scorecard: Mapping[str, Any]) -> RenderableType:
 
 
 def _table(scorecard: Mapping[str, Any]) -> Table:
+    """Two blocks in one table, so that the columns stay one below the other."""
     scores: Mapping[str, Mapping[str, Any]] = scorecard["policies"]
     result = Table(header_style="bold")
     result.add_column("")
@@ -205,11 +218,18 @@ def _table(scorecard: Mapping[str, Any]) -> Table:
     for key, name, decimals in _ROWS:
         cells = [_figure(score.get(key), decimals) for score in scores.values()]
         result.add_row(Text(name), *cells, style="bold" if key == "cost_eur" else "")
+    result.add_section()
+    for key, name, decimals, factor in _STRATEGY_ROWS:
+        cells = [_figure(score.get(key), decimals, factor) for score in scores.values()]
+        result.add_row(Text(name), *cells)
     return result
 
 
-def _figure(value: object, decimals: int) -> str:
-    return f"{value:.{decimals}f}" if isinstance(value, (int, float)) else UNKNOWN
+def _figure(value: object, decimals: int, factor: float = 1.0) -> str:
+    if not isinstance(value, (int, float)):
+        return UNKNOWN
+    text = f"{value * factor:.{decimals}f}"
+    return text.lstrip("-") if not text.strip("-0.") else text  # -0.00 is no debt
 
 
 def _trust(scorecard: Mapping[str, Any]) -> Text:

@@ -1,0 +1,229 @@
+"""The most that a battery could have earned in one day, everything else of the day being as it was.
+
+Sun, base load and heating are taken from the rows; free are the battery's power in each slot (within its rating and
+window) and how much sun is curtailed. The battery begins and ends the day at the charge it really had, so that nothing
+is earned by emptying it. What is left is a shortest path over the stored energy, solved exactly:
+
+    F(e) = least cost to store e so far;   F'(e') = min over b of F(e' - b h) + cost(b);   0.25 h = h
+
+`cost` is piecewise linear in the battery's power b and convex (below), so is F, and the minimum of such a sum is had by
+merging the pieces of both in the order of their slopes: no grid, no tolerance, some ten pieces at a time.
+
+*Cost of a slot.* Discharged energy costs wear. At the meter (`eff` of the inverter; charging takes from the roof what
+it can before it buys, as the inverter's battery first does):
+
+    grid = rest - sun + draw(b);  draw = eff_discharge b below 0, b / eff_pv up to what the roof gives, then b / eff_ac
+    cost = price_import grid above 0, max(price_export, 0) grid below (unpaid or punished export is curtailed), flat
+           below the largest export that contract and inverter allow
+
+Where prices make that concave (export dearer than import, or an import price so negative that burning energy pays)
+its convex hull stands for it. Tapers, modes and dwell times are left out too. So the bound is never below what was
+possible. What was done is priced alike, sun curtailed where that pays: selling at a negative price is not told here.
+
+A day is judged within itself: charge kept for a dearer tomorrow is taken as given, at both ends.
+
+*An unknown price* leaves the slot out: the battery does there what it did.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from models.scorecard import SLOT_H, EvidenceRow
+from models.types.house import House
+
+_ROUNDING_KWH = 1e-9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatteryDay:
+    """What a battery earned in one day, against spreading its change of charge evenly over the day."""
+
+    earned_eur: float  # net of wear; < 0: it had better rested
+    bound_eur: float  # what perfect choice would have earned; never below earned_eur
+
+
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    """What one slot makes of the battery's power."""
+
+    price_import: float
+    price_export: float  # never negative: else it is curtailed
+    rest_kw: float  # house and heating without the battery's losses, less the sun there is
+    floor_kw: float  # lowest flow at the meter: -export
+    sun_dc_kw: float  # what the roof can charge, at the terminals
+    wear_eur_per_kwh: float
+    effs: tuple[float, float, float]  # charging from the roof, charging from AC, discharging
+
+    def cost_eur(self, battery_kw: float) -> float:
+        """Money and wear of the slot."""
+        grid_kw = max(self.rest_kw + _draw_kw(battery_kw, self.sun_dc_kw, self.effs), self.floor_kw)
+        price = self.price_import if grid_kw > 0 else self.price_export
+        return (grid_kw * price + max(-battery_kw, 0.0) * self.wear_eur_per_kwh) * SLOT_H
+
+    def kinks_kw(self) -> list[float]:
+        """Battery powers at which the cost changes its slope."""
+        kinks = [0.0, self.sun_dc_kw]
+        for grid_kw in (0.0, self.floor_kw):
+            kinks.append(_battery_kw(grid_kw - self.rest_kw, self.sun_dc_kw, self.effs))
+        return kinks
+
+
+def battery_day(rows: Sequence[EvidenceRow], *, house: House, start_soc: float) -> BatteryDay | None:
+    """What the battery earned and could have earned over consecutive slots, usually those of a local day.
+
+    Parameters
+    ----------
+    rows : sequence of EvidenceRow
+        Consecutive quarter hours.
+    house : House
+        Battery, inverter and export contract.
+    start_soc : float
+        State of charge before the first row, a fraction.
+
+    Returns
+    -------
+    BatteryDay or None
+        None: no battery, or no slot with known prices.
+    """
+    battery = house.battery
+    priced = [row for row in rows if row.priced]
+    if battery is None or not priced:
+        return None
+    even_kw = math.fsum(row.battery_kw for row in priced) / len(priced)
+    stored = _stored_kwh(rows, start_soc * battery.capacity_kwh)
+    low = min(battery.soc_min * battery.capacity_kwh, *stored)
+    high = max(battery.soc_max * battery.capacity_kwh, *stored)
+    limits = (
+        -max(battery.discharge_kw, *(-row.battery_kw for row in rows)),
+        max(battery.charge_kw, *(row.battery_kw for row in rows)),
+    )
+    best = _Reach(stored[0])
+    even_eur = real_eur = 0.0
+    for row in rows:
+        if row.priced:
+            slot = _slot(row, house)
+            best.move(_hull(slot, limits))
+            even_eur += slot.cost_eur(even_kw)
+            real_eur += slot.cost_eur(row.battery_kw)
+        else:
+            best.shift(row.battery_kw * SLOT_H)
+        best.clip(low, high)
+    earned_eur = even_eur - real_eur
+    bound_eur = even_eur - best.cost_at(stored[-1])
+    return BatteryDay(earned_eur=earned_eur, bound_eur=max(bound_eur, earned_eur))  # rounding may swap the two
+
+
+def _stored_kwh(rows: Sequence[EvidenceRow], start_kwh: float) -> list[float]:
+    stored = [start_kwh]
+    for row in rows:
+        stored.append(stored[-1] + row.battery_kw * SLOT_H)
+    return stored
+
+
+def _slot(row: EvidenceRow, house: House) -> _Slot:
+    inverter = house.inverter
+    effs = (inverter.eff_charge_pv, inverter.eff_charge_ac, inverter.eff_discharge)
+    sun_dc_kw = row.pv_available_kw * inverter.eff_charge_pv
+    house_kw = row.grid_kw + row.pv_kw - _draw_kw(row.battery_kw, sun_dc_kw, effs)  # without the battery's losses
+    # What was really exported was possible, whatever the limits of the house file say.
+    floor_kw = min(max(-house.connection.export_contract_kw, house_kw - inverter.ac_limit_kw), row.grid_kw)
+    return _Slot(
+        price_import=row.price_import,
+        price_export=max(row.price_export, 0.0),
+        rest_kw=house_kw - row.pv_available_kw,
+        floor_kw=floor_kw,
+        sun_dc_kw=sun_dc_kw,
+        wear_eur_per_kwh=house.battery.wear_eur_per_kwh if house.battery else 0.0,
+        effs=effs,
+    )
+
+
+def _draw_kw(battery_kw: float, sun_dc_kw: float, effs: tuple[float, float, float]) -> float:
+    """What a power at the terminals takes from the rest of the house, losses included [kW]."""
+    from_sun, from_ac, given = effs
+    if battery_kw <= 0:
+        return battery_kw * given
+    sunny_kw = min(battery_kw, sun_dc_kw)
+    return sunny_kw / from_sun + (battery_kw - sunny_kw) / from_ac
+
+
+def _battery_kw(draw_kw: float, sun_dc_kw: float, effs: tuple[float, float, float]) -> float:
+    """The inverse of `_draw_kw`."""
+    from_sun, from_ac, given = effs
+    if draw_kw <= 0:
+        return draw_kw / given
+    sunny_kw = min(draw_kw * from_sun, sun_dc_kw)
+    return sunny_kw + (draw_kw - sunny_kw / from_sun) * from_ac
+
+
+def _hull(slot: _Slot, limits: tuple[float, float]) -> list[tuple[float, float]]:
+    """Corners (kWh stored, EUR) of the largest convex function below the slot's cost."""
+    low_kw, high_kw = limits
+    powers = sorted({low_kw, high_kw, *(kw for kw in slot.kinks_kw() if low_kw < kw < high_kw)})
+    corners: list[tuple[float, float]] = []
+    for kw in powers:
+        point = (kw * SLOT_H, slot.cost_eur(kw))
+        while len(corners) > 1 and _above(corners[-2], corners[-1], point):
+            corners.pop()
+        corners.append(point)
+    return corners
+
+
+def _above(left: tuple[float, float], middle: tuple[float, float], right: tuple[float, float]) -> bool:
+    """The middle point is on or above the line through the others."""
+    return (middle[1] - left[1]) * (right[0] - left[0]) >= (right[1] - left[1]) * (middle[0] - left[0])
+
+
+class _Reach:
+    """Least cost of each stored energy that can be reached: convex, as pieces of rising slope."""
+
+    def __init__(self, at_kwh: float) -> None:
+        self._low = at_kwh
+        self._cost_at_low = 0.0
+        self._pieces: list[tuple[float, float]] = []  # (EUR/kWh, kWh), rising
+
+    def shift(self, kwh: float) -> None:
+        """The battery does what it did."""
+        self._low += kwh
+
+    def move(self, corners: Sequence[tuple[float, float]]) -> None:
+        """The battery may do what a convex cost with these corners says."""
+        first = corners[0]
+        self._low += first[0]
+        self._cost_at_low += first[1]
+        for (a, cost_a), (b, cost_b) in pairwise(corners):
+            self._pieces.append(((cost_b - cost_a) / (b - a), b - a))
+        self._pieces.sort()
+
+    def clip(self, low_kwh: float, high_kwh: float) -> None:
+        """Forget what is outside the window."""
+        pieces: list[tuple[float, float]] = []
+        for slope, length in self._pieces:
+            cut = min(max(low_kwh - self._low, 0.0), length) if not pieces else 0.0
+            if cut > 0:
+                self._low += cut
+                self._cost_at_low += cut * slope
+                length -= cut
+            if length > 0:
+                pieces.append((slope, length))
+        room = high_kwh - self._low
+        self._pieces = []
+        for slope, length in pieces:
+            if room <= 0:
+                break
+            self._pieces.append((slope, min(length, room)))
+            room -= length
+
+    def cost_at(self, kwh: float) -> float:
+        """Least cost to store that much; the nearest end where rounding has put it outside."""
+        cost, left = self._cost_at_low, kwh - self._low
+        for slope, length in self._pieces:
+            if left <= _ROUNDING_KWH:
+                break
+            cost += slope * min(length, left)
+            left -= length
+        return cost
