@@ -6,6 +6,7 @@ from collections import deque
 from datetime import datetime, timedelta
 
 from actors.messages import Trip
+from models.types.operator import ImportLimit
 
 DAY = timedelta(hours=24)
 
@@ -54,3 +55,16 @@ class MemoryPeaks:
 
     def save(self, month: tuple[int, int], kw: float) -> None:
         self._saved = month, kw
+
+
+class MemoryLimits:
+    """Limits of the grid operator; survives restarts of the actor that keeps them."""
+
+    def __init__(self) -> None:
+        self._limits: tuple[ImportLimit, ...] = ()
+
+    def load(self) -> tuple[ImportLimit, ...]:
+        return self._limits
+
+    def save(self, limits: tuple[ImportLimit, ...]) -> None:
+        self._limits = limits

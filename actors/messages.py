@@ -11,6 +11,7 @@ from datetime import datetime
 
 from models.types.command import Level, Value
 from models.types.forecast import HouseForecast, PriceSeries, WeatherForecast
+from models.types.operator import ImportLimit
 from models.types.point import RelayRule
 from solvers.problem import PlanProblem
 from solvers.result import SignedPlan
@@ -167,6 +168,32 @@ class ShortOfPower:
     point: str
     missing_kw: Mapping[int, float]  # by phase; 0: the whole connection
     may_yield: Mapping[str, RelayRule]  # relays that are on, for nobody in person, past their minimum time
+
+
+# --- grid operator -------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorLimits:
+    """All limits of the grid operator that are not over, by their start. Replaces what was said before; it stands."""
+
+    limits: tuple[ImportLimit, ...]
+
+    def standing(self) -> str:
+        return "operator"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitImport:
+    """Ask the operator's actor to keep one limit. What it says is not checked yet."""
+
+    start: datetime
+    end: datetime
+    import_kw: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiftLimits:
+    """Ask the operator's actor to end all limits, running and coming ones."""
 
 
 # --- link ----------------------------------------------------------------------------------------------------------

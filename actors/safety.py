@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from actors.messages import Alarm, Latched, Permit, RequestTrip, ResetTrip, Tick, Trip, TripReset
+from actors.messages import Alarm, Latched, OperatorLimits, Permit, RequestTrip, ResetTrip, Tick, Trip, TripReset
 from actors.requests import GATE, Asker
 from actors.runtime import Behaviour, Lane
 from models.errors import StoreError
 from models.safety import Action, Finding, Memory, View, check, worst
 from models.types.command import RELINQUISH, Level, Relinquish, Value
 from models.types.house import House
+from models.types.operator import ImportLimit, strictest
 from models.types.reading import InverterReading, MeterReading, RoomsReading
 
 TRIP_KIND = {"floor_maximum": "floor", "room_stuck": "room", "fuse_overload": "fuse", "battery_heat": "battery"}
@@ -41,7 +42,7 @@ class SafetySettings:
 class Safety(Behaviour):
     """Looks at the readings itself, not through the planner's eyes.
 
-    Handles  readings, RequestTrip, ResetTrip, Tick
+    Handles  readings, OperatorLimits, RequestTrip, ResetTrip, Tick
     Sends    Permit (stream and gate), Latched, level 3 requests while a limit is broken; publishes Trip, TripReset,
              Alarm, and Latched at its start
     Fails    when a rule raises: no permit, everything at default, until it has restarted
@@ -52,6 +53,7 @@ class Safety(Behaviour):
         self._inverter: tuple[InverterReading, float] | None = None
         self._meter: tuple[MeterReading, float] | None = None
         self._rooms: tuple[RoomsReading, float] | None = None
+        self._limits: tuple[ImportLimit, ...] = ()
         self._memory = Memory()
         self._trips: tuple[Trip, ...] = ()
         self._latched_s: dict[str, float] = {}  # monotonic, in this life: a wall clock may jump over a hold-off
@@ -65,6 +67,7 @@ class Safety(Behaviour):
         ctx.subscribe(InverterReading, coalesce=lambda _: "inverter", lane=Lane.URGENT)
         ctx.subscribe(MeterReading, coalesce=lambda _: "meter", lane=Lane.URGENT)
         ctx.subscribe(RoomsReading, coalesce=lambda _: "rooms", lane=Lane.URGENT)
+        ctx.subscribe(OperatorLimits, lane=Lane.URGENT)
         self._began_s = ctx.clock.monotonic()
         self._trips = self._load()
         ctx.tell(GATE, Latched(trips=self._trips), lane=Lane.URGENT)
@@ -92,6 +95,8 @@ class Safety(Behaviour):
             case RoomsReading():
                 self._rooms = (message, self.ctx.clock.monotonic())
                 self._check()
+            case OperatorLimits(limits=limits):
+                self._limits = limits
             case RequestTrip():
                 trip = self._trip(message.kind, message.points, message.reason)
                 self.ctx.reply({"id": trip.id, "points": list(trip.points)})
@@ -131,7 +136,8 @@ class Safety(Behaviour):
         rooms = {}
         if self._rooms is not None:
             rooms = {n: r for n, r in self._rooms[0].rooms.items() if fresh(self._rooms[1], f"room.{n}")}
-        return View(at_s=at_s, inverter=inverter, meter=meter, rooms=rooms)
+        limit = strictest(self._limits, self.ctx.clock.now()) if self._limits else None
+        return View(at_s=at_s, inverter=inverter, meter=meter, rooms=rooms, limit=limit)
 
     def _limit(self, limits: Mapping[str, Finding]) -> None:
         for point in [p for p in self._asked if p not in limits]:

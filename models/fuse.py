@@ -1,4 +1,7 @@
-"""The fuse of the connection: which heaters are shed, when they return, and when it is an overload.
+"""Power at the connection: which heaters are shed, when they return, and when it is an overload.
+
+Two things limit it. The fuse limits each phase. The grid operator, while one of his events lasts, limits what the meter
+shows, all phases together: key 0 of the mappings here, beside 1..3 for the phases.
 
 Judged once per meter reading, with the relay states that were known when it came: the meter shows what flowed before
 the relays' latest switch, and a newer relay state against an older sum would blame the wrong phase.
@@ -11,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from models.types.house import House, Room
+from models.types.operator import ImportLimit
 from models.types.reading import MeterReading, RoomReading
 
 OVERLOAD_SHARE = 1.1
@@ -18,6 +22,7 @@ OVERLOAD_S = 60.0
 SETTLE_S = 10.0  # until what was shed shows in the meter
 SHED_RETURN_KW = 1.0
 RETURN_AFTER_S = 60.0
+WHOLE = 0  # the connection as a whole, beside its phases
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,12 +30,14 @@ class FuseMemory:
     """What one judgement leaves for the next."""
 
     shed: tuple[str, ...] = ()  # first shed first
+    dimmed: frozenset[str] = frozenset()  # those of them that only the operator's limit keeps off
     text: str = ""
     overloaded: bool = False  # above 1.1 x the rating for more than a minute
     judged_at: datetime | None = None  # of the meter reading
     shed_s: float = float("-inf")  # monotonic time of the last shedding
     overload_since_s: float | None = None
     roomy_since_s: float | None = None
+    limit_over_since_s: float | None = None  # above the operator's limit
 
 
 def phase_loads_kw(house: House, grid_kw: float, rooms: Mapping[str, RoomReading]) -> dict[int, float]:
@@ -54,8 +61,19 @@ def _shares(house: House, room: Room) -> dict[int, float]:
     return dict.fromkeys((1, 2, 3), room.heater_kw / 3) if room.phase == 0 else {room.phase: room.heater_kw}
 
 
+def _weight(house: House, room: Room) -> dict[int, float]:
+    """The same, with the connection as a whole [kW]."""
+    return {WHOLE: room.heater_kw, **_shares(house, room)}
+
+
 def watch_fuse(
-    house: House, *, at_s: float, meter: MeterReading | None, rooms: Mapping[str, RoomReading], memory: FuseMemory
+    house: House,
+    *,
+    at_s: float,
+    meter: MeterReading | None,
+    rooms: Mapping[str, RoomReading],
+    memory: FuseMemory,
+    limit: ImportLimit | None = None,
 ) -> FuseMemory:
     """One judgement.
 
@@ -67,14 +85,22 @@ def watch_fuse(
         None: not known. What is shed stays shed; nothing may be switched on without it (the gate sees to that).
     rooms : mapping
         Relay states by room.
+    limit : ImportLimit or None
+        Of the grid operator, if one holds now.
     """
     if meter is None:
-        return replace(memory, overload_since_s=None, roomy_since_s=None, overloaded=False)
+        return replace(
+            memory, overload_since_s=None, limit_over_since_s=None, roomy_since_s=None, overloaded=False
+        )
     if meter.measured_at == memory.judged_at:
         return memory
     rating = house.connection.fuse_a * house.connection.voltage_v / 1000.0
-    loads = phase_loads_kw(house, meter.grid_kw, rooms)
-    peak = max(loads.values())
+    phases = phase_loads_kw(house, meter.grid_kw, rooms)
+    peak = max(phases.values())
+    free = {phase: rating - kw for phase, kw in phases.items()}
+    if limit is not None:
+        free[WHOLE] = limit.import_kw - meter.grid_kw
+    limited_s = memory.limit_over_since_s if memory.limit_over_since_s is not None else at_s
     over_since_s = memory.overload_since_s if memory.overload_since_s is not None else at_s
     over = peak > OVERLOAD_SHARE * rating
     new = replace(
@@ -82,50 +108,57 @@ def watch_fuse(
         judged_at=meter.measured_at,
         text=f"phase at {peak:.1f} kW, rating {rating:.1f}",
         overload_since_s=over_since_s if over else None,
+        limit_over_since_s=limited_s if free.get(WHOLE, 0.0) < 0 else None,
         overloaded=over and at_s - over_since_s > OVERLOAD_S,
     )
-    if peak > rating:
+    if min(free.values()) < 0:
         if at_s - memory.shed_s < SETTLE_S:
             return replace(new, roomy_since_s=None)
-        shed = _shed_more(house, rooms, memory.shed, loads, rating)
-        return replace(new, shed=shed, shed_s=at_s, roomy_since_s=None)
-    return _let_return(house, new, loads, rating, at_s) if memory.shed else new
+        return _shed_more(house, rooms, replace(new, shed_s=at_s, roomy_since_s=None), free)
+    return _let_return(house, new, free, at_s) if memory.shed else new
 
 
 def _shed_more(
-    house: House, rooms: Mapping[str, RoomReading], shed: tuple[str, ...], loads: Mapping[int, float], rating: float
-) -> tuple[str, ...]:
-    over = {p: kw - rating for p, kw in loads.items()}
+    house: House, rooms: Mapping[str, RoomReading], memory: FuseMemory, free: Mapping[int, float]
+) -> FuseMemory:
+    """As many more as are needed, in their order. One that is off for the operator may be on all the same, in the
+    frost: the fuse sheds it for good."""
+    left, shed, dimmed = dict(free), list(memory.shed), set(memory.dimmed)
     for room in house.rooms:
-        if max(over.values()) <= 0:
+        if min(left.values()) >= 0:
             break
         reading = rooms.get(room.name)
-        if room.name in shed or reading is None or not reading.relay_on:
+        if (room.name in shed and room.name not in dimmed) or reading is None or not reading.relay_on:
             continue
-        shares = _shares(house, room)
-        if any(over[p] > 0 for p in shares):
-            for p, kw in shares.items():
-                over[p] -= kw
-            shed = (*shed, room.name)
-    return shed
+        weight = {key: kw for key, kw in _weight(house, room).items() if key in left}
+        if not any(left[key] < 0 for key in weight):
+            continue
+        fuse = any(left[key] < 0 for key in weight if key != WHOLE)
+        if room.name in shed and not fuse:
+            continue
+        for key, kw in weight.items():
+            left[key] += kw
+        (dimmed.discard if fuse else dimmed.add)(room.name)
+        if room.name not in shed:
+            shed.append(room.name)
+    return replace(memory, shed=tuple(shed), dimmed=frozenset(dimmed))
 
 
-def _let_return(
-    house: House, memory: FuseMemory, loads: Mapping[int, float], rating: float, at_s: float
-) -> FuseMemory:
+def _let_return(house: House, memory: FuseMemory, free: Mapping[int, float], at_s: float) -> FuseMemory:
     """Those that were shed last return first, as many as fit, once there has been room for a minute."""
-    free = {p: rating - kw - SHED_RETURN_KW / len(loads) for p, kw in loads.items()}
+    phases = sum(key != WHOLE for key in free)
+    left = {key: kw - (SHED_RETURN_KW if key == WHOLE else SHED_RETURN_KW / phases) for key, kw in free.items()}
     kept = list(memory.shed)
     while kept:
-        shares = _shares(house, house.room(kept[-1]))
-        if any(free[p] < kw for p, kw in shares.items()):
+        weight = {key: kw for key, kw in _weight(house, house.room(kept[-1])).items() if key in left}
+        if any(left[key] < kw for key, kw in weight.items()):
             break
-        for p, kw in shares.items():
-            free[p] -= kw
+        for key, kw in weight.items():
+            left[key] -= kw
         kept.pop()
     if len(kept) == len(memory.shed):
         return replace(memory, roomy_since_s=None)
     since_s = at_s if memory.roomy_since_s is None else memory.roomy_since_s
     if at_s - since_s < RETURN_AFTER_S:
         return replace(memory, roomy_since_s=since_s)
-    return replace(memory, shed=tuple(kept), roomy_since_s=None)
+    return replace(memory, shed=tuple(kept), dimmed=memory.dimmed & set(kept), roomy_since_s=None)

@@ -5,6 +5,8 @@ hysteresis; a TRIP is latched until a person resets it. Of two findings for one 
 
 rule            cause                                      action   ends when                        who may override
 fuse            a phase above its rating                   LIMIT    room for the load and 1 kW       levels 1, 2
+operator        import above the grid operator's limit     LIMIT    room for the load and 1 kW       frost, levels 1, 2
+                ... for 30 s, the battery charged from it  LIMIT    the limit's end                  levels 1, 2
 fuse_overload   a phase above 1.1 x for 60 s               TRIP     reset                            level 1
 room_maximum    air at the room's maximum                  LIMIT    0.2 K below                      levels 1, 2
 room_stuck      1.5 K above it and the relay still on      TRIP     reset                            level 1
@@ -19,17 +21,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from zoneinfo import ZoneInfo
 
 from models.fuse import FuseMemory, watch_fuse
 from models.types.command import Value
 from models.types.house import House
-from models.types.mode import REGULAR
+from models.types.mode import REGULAR, Composite
+from models.types.operator import ImportLimit
 from models.types.reading import InverterReading, MeterReading, RoomReading
 
 ROOM_HYSTERESIS_K = 0.2
 FROST_HYSTERESIS_K = 0.5
 STUCK_ABOVE_MAX_K = 1.5
 BATTERY_HOT_C = 55.0
+LIMIT_PATIENCE_S = 30.0  # a kettle is over, and what was shed shows in the meter; leaving a mode wears registers
 
 
 class Action(IntEnum):
@@ -49,7 +54,7 @@ class Finding:
     point: str
     value: Value | None  # of a LIMIT; a TRIP uses the point's own safe value
     text: str
-    rank: int = 0  # among limits of one point the higher rank wins (fuse before maximum before frost)
+    rank: int = 0  # among limits of one point the higher wins (fuse, then maximum, then frost, then operator)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +65,7 @@ class View:
     inverter: InverterReading | None
     meter: MeterReading | None
     rooms: Mapping[str, RoomReading]
+    limit: ImportLimit | None = None  # of the grid operator, if one holds now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +84,12 @@ def check(house: House, view: View, memory: Memory) -> tuple[tuple[Finding, ...]
     findings, memory
         What was found, and what to hand to the next check.
     """
-    fuse = watch_fuse(house, at_s=view.at_s, meter=view.meter, rooms=view.rooms, memory=memory.fuse)
-    findings = [*_rooms(house, view, memory), *_inverter(view), *_fuse(house, view, fuse)]
+    fuse = watch_fuse(
+        house, at_s=view.at_s, meter=view.meter, rooms=view.rooms, memory=memory.fuse, limit=view.limit
+    )
+    findings = [
+        *_rooms(house, view, memory), *_inverter(view), *_charging(house, view, memory, fuse), *_fuse(house, view, fuse)
+    ]  # fmt: skip
     limited = frozenset((f.rule, f.point) for f in findings if f.action is Action.LIMIT)
     return tuple(findings), Memory(limited=limited, fuse=fuse)
 
@@ -138,12 +148,35 @@ def _inverter(view: View) -> list[Finding]:
     return found
 
 
+def _limit_text(house: House, view: View) -> str:
+    if view.limit is None:
+        return "room for it is awaited after a grid operator's limit"
+    return view.limit.told(ZoneInfo(house.site.timezone))
+
+
+def _charging(house: House, view: View, memory: Memory, fuse: FuseMemory) -> list[Finding]:
+    """Where shedding heaters is not enough for the grid operator, the battery is not charged from the grid."""
+    if view.limit is None:
+        return []
+    point = "inverter.mode"
+    mode = None if view.inverter is None else view.inverter.mode
+    charges = mode is not None and mode.composite is Composite.CHARGE_FROM_GRID
+    since_s = fuse.limit_over_since_s
+    broken = charges and since_s is not None and view.at_s - since_s > LIMIT_PATIENCE_S
+    if not broken and ("operator", point) not in memory.limited:
+        return []
+    return [Finding(rule="operator", action=Action.LIMIT, point=point, value=REGULAR, text=_limit_text(house, view))]
+
+
 def _fuse(house: House, view: View, fuse: FuseMemory) -> list[Finding]:
-    text = "grid power is not known" if view.meter is None else fuse.text
-    findings = [
-        Finding(rule="fuse", action=Action.LIMIT, point=f"room.{name}.relay", value="off", text=text, rank=3)
-        for name in fuse.shed
-    ]
+    unknown = "grid power is not known" if view.meter is None else ""
+    findings = []
+    for name in fuse.shed:
+        dimmed = name in fuse.dimmed
+        text = unknown or (_limit_text(house, view) if dimmed else fuse.text)
+        rule, rank = ("operator", 0) if dimmed else ("fuse", 3)
+        point = f"room.{name}.relay"
+        findings.append(Finding(rule=rule, action=Action.LIMIT, point=point, value="off", text=text, rank=rank))
     if fuse.overloaded:
         findings += [
             Finding(rule="fuse_overload", action=Action.TRIP, point=f"room.{r.name}.relay", value=None, text=fuse.text)

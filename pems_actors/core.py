@@ -39,6 +39,7 @@ from actors.runtime import (
     WorkerEnded,
 )
 from actors.store.boot import STORE_FILE, next_boot
+from actors.store.limits import FileLimits
 from actors.store.peaks import FilePeaks
 from actors.store.trips import FileTrips
 from actors.store.wear import FileWear
@@ -192,6 +193,7 @@ class _Core:
             trips=trips,
             wear=wear,
             peaks=FilePeaks(self._job.state),
+            limits=FileLimits(self._job.state),
             ops=self._ops,
         )
 

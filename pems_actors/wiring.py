@@ -10,7 +10,8 @@ from actors.devices.base import DeviceTiming
 from actors.devices.inverter_job import InverterExtras, WearLog
 from actors.devices.registry import DEVICES, all_points
 from actors.gate.actor import Gate, GateSettings
-from actors.memory import MemoryPeaks
+from actors.memory import MemoryLimits, MemoryPeaks
+from actors.operator import LimitStore, Operator
 from actors.planning.assemble import PlanSettings
 from actors.planning.dispatcher import Dispatcher, DispatchSettings
 from actors.planning.local_rules import LocalRules
@@ -40,6 +41,7 @@ class Parts:
     trips: TripStore
     wear: WearLog
     peaks: PeakStore = field(default_factory=MemoryPeaks)
+    limits: LimitStore = field(default_factory=MemoryLimits)
     method: str = "plan"
     surplus: bool = False  # heat on live surplus sun, as the smart policy does
     level: Level = Level.PLAN
@@ -88,6 +90,8 @@ def _core(config: HouseFile, parts: Parts) -> SupervisorSpec:
         children=(
             ChildSpec(id="gate", make=lambda: Gate(house, points, gate), handle_timeout_s=2.0),
             ChildSpec(id="safety", make=lambda: Safety(house, safety, parts.trips), handle_timeout_s=2.0),
+            # last, and parked where the others escalate: gate and safety work on with the limits they heard
+            ChildSpec(id="operator", make=lambda: Operator(house, parts.limits), on_give_up="park"),
         ),
     )
 

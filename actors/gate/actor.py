@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from actors.gate.decision import (
     ID_LIMIT,
@@ -21,11 +22,23 @@ from actors.gate.decision import (
 from actors.gate.freshness import Freshness
 from actors.gate.point_state import PointState, describe, told
 from actors.gate.power import coming_charge_kw, headroom_kw, missing_kw
-from actors.messages import ApprovedSetpoint, Holding, Latched, Permit, PricesKnown, Refresh, ShortOfPower, Tick, Wear
+from actors.messages import (
+    ApprovedSetpoint,
+    Holding,
+    Latched,
+    OperatorLimits,
+    Permit,
+    PricesKnown,
+    Refresh,
+    ShortOfPower,
+    Tick,
+    Wear,
+)
 from actors.runtime import Behaviour, Lane, Started
 from models.types.command import Level, Outcome, Relinquish, Request, Verdict
 from models.types.house import House
 from models.types.mode import InverterMode
+from models.types.operator import ImportLimit, strictest
 from models.types.point import Modes, PointSpec, RelayRule
 from models.types.reading import InverterReading, MeterReading, RoomsReading
 
@@ -43,7 +56,7 @@ class GateSettings:
 class Gate(Behaviour):
     """Decides every point and tells its device.
 
-    Handles  Request, Latched, Permit, readings, PricesKnown, Wear, Tick
+    Handles  Request, Latched, Permit, OperatorLimits, readings, PricesKnown, Wear, Tick
     Sends    ApprovedSetpoint and Refresh to devices; publishes Verdict
     Fails    never on what it is sent; a bug restarts it cold: everything at default until sources offer again
     """
@@ -56,6 +69,8 @@ class Gate(Behaviour):
         self._last: dict[str, tuple[tuple[int, int], int]] = {}
         self._permit: Permit | None = None
         self._prices: PricesKnown | None = None
+        self._limits: tuple[ImportLimit, ...] = ()
+        self._zone = ZoneInfo(house.site.timezone)
         self._soc: float | None = None
         self._inverter: InverterReading | None = None
         self._grid_kw: float | None = None
@@ -70,7 +85,7 @@ class Gate(Behaviour):
         ctx.subscribe(MeterReading, coalesce=lambda _: "meter")
         ctx.subscribe(RoomsReading, coalesce=lambda _: "rooms")
         ctx.subscribe(PricesKnown, coalesce=lambda _: "prices")
-        ctx.subscribe(Wear)
+        ctx.subscribe(Wear, OperatorLimits)
         ctx.subscribe(Started)
         ctx.every(self._settings.tick_s, Tick(name="settle"), name="settle")
         ctx.every(self._settings.refresh_s, Tick(name="refresh"), name="refresh")
@@ -99,6 +114,8 @@ class Gate(Behaviour):
                 self._see_rooms(message)
             case PricesKnown():
                 self._prices = message
+            case OperatorLimits(limits=limits):
+                self._limits = limits
             case Started(path=path):
                 self._tell_again(path)
             case Wear():
@@ -267,6 +284,9 @@ class Gate(Behaviour):
         reason = relay_hindrance(point.spec, str(decision.value), point.relay, at_s=at_s, headroom_kw=headroom)
         short = bool(reason) and SHORT in reason and decision.level <= Level.USER
         self._ask_for_room(point, decision if short else None, headroom, at_s)
+        limit = self._limit()
+        if limit is not None and SHORT in reason and reason.endswith("connection"):
+            reason += f" ({limit.told(self._zone)})"
         if not reason and decision.value == "on" and not point.relay.on and decision.level > Level.USER:
             reason = next((f"power is kept for {p.spec.name}" for p in self._points.values() if p.short), "")
         if reason and decision.request is not None and decision.request.id != point.deferred:
@@ -311,13 +331,19 @@ class Gate(Behaviour):
         if self._grid_kw is None or self._fresh.stale(("meter",), at_s):
             return None
         unseen = sum(rule.heater_kw for name, rule in self._running() if self._unseen(self._points[name]))
+        limit = self._limit()
         modes = (p.output.value for p in self._points.values() if p.output and isinstance(p.spec.envelope, Modes))
         return headroom_kw(
             limit_kw=self._house.connection.import_limit_kw,
+            operator_kw=None if limit is None else limit.import_kw,
             grid_kw=self._grid_kw,
             running=[rule for _, rule in self._running()],
             unseen_kw=unseen + sum(coming_charge_kw(self._house, mode, self._inverter) for mode in modes),
         )
+
+    def _limit(self) -> ImportLimit | None:
+        """What the grid operator allows now; it is dated, so it follows the house's time."""
+        return strictest(self._limits, self.ctx.clock.now()) if self._limits else None
 
     def _unseen(self, point: PointState) -> bool:
         """It was switched on so lately that the meter may not show it yet."""

@@ -28,20 +28,27 @@ def rule_shares(rule: RelayRule) -> dict[int, float]:
 
 
 def headroom_kw(
-    *, limit_kw: float, grid_kw: float, running: Iterable[RelayRule], unseen_kw: float
+    *,
+    limit_kw: float,
+    grid_kw: float,
+    running: Iterable[RelayRule],
+    unseen_kw: float,
+    operator_kw: float | None = None,
 ) -> Mapping[int, float]:
     """Power that may still be added [kW].
 
     Parameters
     ----------
     limit_kw : float
-        Of the whole connection; a phase has a third of it.
+        What the fuses of the whole connection carry; a phase has a third of it.
     grid_kw : float
         Import as the meter shows it.
     running : iterable of RelayRule
         Relays that are on. All else (base load, PV, battery) is taken to spread evenly over the phases.
     unseen_kw : float
         Power that is ordered already and that the meter does not show yet.
+    operator_kw : float, optional
+        What the grid operator allows now: at the meter, so on whichever phases. None: it limits nothing.
     """
     on = {1: 0.0, 2: 0.0, 3: 0.0}
     for rule in running:
@@ -50,7 +57,8 @@ def headroom_kw(
     total = grid_kw + unseen_kw
     rest = (total - sum(on.values())) / 3
     room = {p: limit_kw / 3 - (rest + on[p]) - HEADROOM_MARGIN_KW / 3 for p in (1, 2, 3)}
-    return {0: limit_kw - total - HEADROOM_MARGIN_KW, **room}
+    allowed_kw = limit_kw if operator_kw is None else min(limit_kw, operator_kw)
+    return {0: allowed_kw - total - HEADROOM_MARGIN_KW, **room}
 
 
 def coming_charge_kw(house: House, mode: object, reading: InverterReading | None) -> float:

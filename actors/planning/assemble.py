@@ -15,6 +15,7 @@ from models.physics.rooms import RoomPlant
 from models.types.forecast import HouseForecast
 from models.types.house import House, Room, Tariff
 from models.types.mode import InverterMode
+from models.types.operator import ImportLimit, lowest_between
 from solvers.problem import BatteryProblem, CalmPrices, Commitment, PeakPrice, PlanProblem, RoomProblem
 
 
@@ -68,6 +69,7 @@ class Now:
     held_c: Mapping[str, HeldSetpoint] = field(default_factory=dict)  # likewise, of rooms moved by setpoint
     mode_forced_s: float = 0.0  # so long `mode` is not ours to change (a person, a trip)
     peak_kw: float = 0.0  # highest import of the month so far
+    import_limits: tuple[ImportLimit, ...] = ()  # of the grid operator
     commitment: Commitment | None = None
 
 
@@ -118,6 +120,7 @@ def assemble(
         battery=_battery(house, now, steps, dt_h, settings.reserve_soc),
         rooms=rooms,
         phase_limit_kw=limit_kw / 3 if connection.phases == 3 else None,
+        import_limits_kw=_import_limits_kw(now, forecast, steps, limit_kw, settings.import_margin_kw),
         peak=_peak(house.tariff, now.peak_kw),
         mode_now=now.mode,
         mode_held_slots=now.mode_held_slots,
@@ -127,6 +130,18 @@ def assemble(
         calm=settings.calm,
         comfort_eur_per_kh=settings.comfort_eur_per_kh,
     )
+
+
+def _import_limits_kw(
+    now: Now, forecast: HouseForecast, steps: int, limit_kw: float, margin_kw: float
+) -> tuple[float, ...]:
+    """Per slot, the strictest limit that touches it, with the same margin as under the fuse; empty: none does."""
+    step = timedelta(seconds=forecast.dt_s)
+    starts = [forecast.start + i * step for i in range(steps)]
+    allowed = [lowest_between(now.import_limits, start, start + step) for start in starts]
+    if all(kw is None for kw in allowed):
+        return ()
+    return tuple(limit_kw if kw is None else min(limit_kw, max(0.0, kw - margin_kw)) for kw in allowed)
 
 
 def _room(

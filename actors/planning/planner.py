@@ -16,6 +16,7 @@ from actors.messages import (
     ForecastReady,
     Holding,
     LinkState,
+    OperatorLimits,
     PlanFailed,
     PlanReady,
     PricesKnown,
@@ -35,6 +36,7 @@ from models.types.forecast import HouseForecast, PriceSeries, WeatherForecast
 from models.types.forecast_request import ForecastRequest, MeasuredSeries
 from models.types.house import House
 from models.types.mode import InverterMode
+from models.types.operator import ImportLimit
 from models.types.reading import InverterReading, RoomsReading
 from models.types.slots import floor_slot
 from solvers.checker import verify
@@ -93,6 +95,7 @@ class Planner(Behaviour):
         self._mode: tuple[InverterMode, float] | None = None  # (as read back, its composite since monotonic)
         self._relays: dict[str, bool] = {}
         self._held: dict[str, Holding] = {}
+        self._limits: tuple[ImportLimit, ...] = ()
         self._pv: deque[tuple[datetime, float]] = deque(maxlen=PV_HISTORY)
         self._pv_now: tuple[datetime, float, int] | None = None
         self._forecast: HouseForecast | None = None
@@ -119,7 +122,7 @@ class Planner(Behaviour):
         ctx.subscribe(RoomsReading, coalesce=lambda _: "rooms")
         ctx.subscribe(PricesKnown, coalesce=lambda _: "prices")
         ctx.subscribe(WeatherKnown, coalesce=lambda _: "weather")
-        ctx.subscribe(Trip, LinkState, Holding)
+        ctx.subscribe(Trip, LinkState, Holding, OperatorLimits)
         ctx.every(self._setup.tick_s, Tick(name="plan"), name="plan")
 
     def handle(self, message: object) -> None:
@@ -139,6 +142,8 @@ class Planner(Behaviour):
                 self._states.see_weather(weather)
             case Holding():
                 self._see_holding(message)
+            case OperatorLimits(limits=limits):
+                self._see_limits(limits)
             case Trip() | LinkState():
                 self._again = type(message).__name__.lower()
             case WorkerDone() | WorkerFailed() if message.id == self._busy:
@@ -192,6 +197,13 @@ class Planner(Behaviour):
             self._held[holding.point] = holding
         else:
             self._held.pop(holding.point, None)
+
+    def _see_limits(self, limits: tuple[ImportLimit, ...]) -> None:
+        """A limit that came or was lifted brings a plan at once; one that is over was planned with its end."""
+        now = self.ctx.clock.now()
+        if set(limits) != {limit for limit in self._limits if limit.end > now}:
+            self._again = "the grid operator's limits"
+        self._limits = limits
 
     def _see_rooms(self, reading: RoomsReading) -> None:
         self._states.see_rooms(reading, self.ctx.clock.monotonic())
@@ -309,7 +321,7 @@ class Planner(Behaviour):
             at=now, soc=None if self._soc is None else self._soc[0], mode=mode, mode_held_slots=held, rooms=states,
             relay_on=self._relays, forced=self._forced(at_s), held_c=self._held_c(at_s), days_since_full=full_days,
             export_limit_kw=self._setup.house.connection.export_contract_kw, mode_forced_s=self._mode_forced_s(at_s),
-            peak_kw=self._peak.measured_kw(now),
+            peak_kw=self._peak.measured_kw(now), import_limits=self._limits,
             commitment=self._calm.commitment(forecast.start, forecast.dt_s / 3600.0, now),
         )
 
