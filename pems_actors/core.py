@@ -61,6 +61,7 @@ from pems_actors.wiring import Parts, house_tree
 
 RELEASE_S = 20.0  # real seconds that giving the house back may take
 FAIL_SAFE_S = 5.0
+SOLVING_SHARE = 0.75  # of a plan's deadline is for solvers: who stops by himself goes on there next time
 SWITCH_S = 0.0005  # a busy thread makes way after this (Python's own: 5 ms); a trip goes through three to the link
 WORKERS_LOG = "workers.log"  # what worker processes print
 
@@ -184,10 +185,11 @@ class _Core:
 
     def _parts(self, trips: FileTrips, wear: FileWear) -> Parts:
         output = self._job.state / WORKERS_LOG
+        limit_s = SOLVING_SHARE * self._config.planner.solve_deadline_s
         load, io = self._live() if self._config.live else self._replay()
         return Parts(
             io=io,
-            optimizer=lambda: workers.process("optimizer", nice=10, log=output),
+            optimizer=lambda: workers.process("optimizer", args=("--limit-s", f"{limit_s:g}"), nice=10, log=output),
             forecaster=lambda: workers.process("forecaster", nice=10, log=output),
             load=lambda: load,
             trips=trips,

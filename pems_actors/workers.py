@@ -60,6 +60,7 @@ def serve_worker(
     seed: int = 1,
     speed: float = 1.0,
     state: Path | None = None,
+    limit_s: float | None = None,
 ) -> None:
     """Run one worker until the core is gone.
 
@@ -71,16 +72,20 @@ def serve_worker(
         Of the twin.
     state : Path, optional
         Of the inputs: where they remember what services said.
+    limit_s : float, optional
+        Of the optimizer: when its solvers stop by themselves, before the worker is killed and its models with it.
     """
-    serve(fd, _methods(name, config, seed, speed, state), codec(name))
+    serve(fd, _methods(name, config, seed, speed, state, limit_s), codec(name))
 
 
-def _methods(name: str, config: Path | None, seed: int, speed: float, state: Path | None) -> Methods:
+def _methods(
+    name: str, config: Path | None, seed: int, speed: float, state: Path | None, limit_s: float | None
+) -> Methods:
     match name:
         case "optimizer":
             from solvers.worker import methods as optimizer
 
-            return optimizer()
+            return optimizer() if limit_s is None else optimizer(time_limit_s=limit_s)
         case "forecaster":
             from actors.forecasting.worker import methods as forecaster
 

@@ -88,7 +88,8 @@ class PyomoHighs:
             solution = separate(model, problem, solution, limits, search_s=self._search_s)
         stop = STOPS.get(solution.status, Stop.ERROR)
         if not solution.usable:
-            self._kept.pop(model.shape, None)  # start afresh: a basis that led here is no help
+            if stop is not Stop.TIME_LIMIT:  # what ran out of time goes on where it stopped, a quarter hour later
+                self._kept.pop(model.shape, None)  # anything else starts afresh: a basis that led here is no help
             return failed(problem, self.name, stop, f"HiGHS stopped: {solution.status.name[1:]}")
         solved = time.perf_counter()
         result = result_of(problem, solution, self.name, stop)

@@ -25,13 +25,15 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--speed", type=float, default=1.0, help="of the twin: house seconds per real second")
     parser.add_argument("--state", type=Path, default=None, help="of the inputs: folder of the house")
+    parser.add_argument("--limit-s", type=float, default=None, help="of the optimizer: seconds for one plan's solvers")
     given = parser.parse_args(arguments)
     from pems_actors.workers import serve_worker
 
     try:
         serve_worker(
-            given.name, given.fd, config=given.config, seed=given.seed, speed=given.speed, state=given.state
-        )
+            given.name, given.fd, config=given.config, seed=given.seed, speed=given.speed, state=given.state,
+            limit_s=given.limit_s,
+        )  # fmt: skip
     except PemsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

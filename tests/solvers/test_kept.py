@@ -13,7 +13,7 @@ from solvers.model.kept import KeptModel, Limits
 from solvers.problem import PlanProblem
 from solvers.pyomo_highs import PyomoHighs
 from solvers.result import Quality, Stop
-from tests.solvers.houses import BATTERY, house, random_house, room
+from tests.solvers.houses import BATTERY, demo_house, house, random_house, room
 
 
 def moved(problem: PlanProblem, slots: int) -> PlanProblem:
@@ -83,3 +83,14 @@ def test_one_more_stored_kwh_is_worth_what_it_saves_later() -> None:
     problem = house(prices=[0.5] * 12, battery=empty, load_kw=(2.0,) * 12, soc_end_value_eur_per_kwh=0.0)
     marginal = PyomoHighs().solve(problem, time_limit_s=math.inf).marginal_eur_per_kwh
     assert marginal[0] == pytest.approx(0.93 * 0.5 - 0.04, abs=1e-6)
+
+
+def test_a_solve_that_runs_out_of_time_goes_on_where_it_stopped() -> None:
+    planner, problem = PyomoHighs(), demo_house(0)
+    first = planner.solve(problem, time_limit_s=0.1)
+    assert first.quality is Quality.FAILED and first.stop is Stop.TIME_LIMIT
+    tries = 1
+    while (result := planner.solve(problem, time_limit_s=0.1)).quality is Quality.FAILED:
+        tries += 1
+        assert tries < 200, "each begins anew"
+    assert result.objective_eur == pytest.approx(PyomoHighs().solve(problem, time_limit_s=60.0).objective_eur, abs=0.01)
