@@ -31,8 +31,8 @@ class PlanSettings:
     comfort_eur_per_kh: float = 2.0
     min_mode_slots: int = 4
     calm: CalmPrices = CalmPrices()
-    keep_plan_eur: float = 0.01  # what going on as the last plan said may cost each time ...
-    keep_plan_eur_per_day: float = 0.10  # ... and in all on one day
+    keep_plan_eur: float = 0.005  # what going on as the last plan said may cost each time ...
+    keep_plan_eur_per_day: float = 0.03  # ... and in all on one day
     reserve_soc: float | None = None
     price_caution: float = 0.0  # 0: prices beyond publication at their mean; 1: at the worst of the last week
 

@@ -261,6 +261,25 @@ def test_a_relay_that_a_person_or_a_trip_holds_is_not_the_plans_to_switch_until_
     assert [r.forced_slots for r in room.problems[-1].rooms] == [0, 0]
 
 
+def test_a_thermostat_that_a_person_holds_is_heat_that_is_not_the_plans_to_move() -> None:
+    house = HOUSE.model_copy(
+        update={"rooms": (HOUSE.rooms[0].model_copy(update={"control": "setpoint"}), *HOUSE.rooms[1:])}
+    )
+    room = ready(house=house)
+    until_s = room.clock.monotonic() + 3600.0
+    for name in ("hall", "bath"):  # the bath's relay is ours: its thermostat decides nothing
+        room.publish(Holding(point=f"room.{name}.setpoint_c", value=22.0, level=Level.USER, until_s=until_s))
+    room.run(30)
+    hall, bath = room.problems[-1].rooms
+    assert (hall.forced_slots, bath.forced_slots) == (4, 0) and hall.forced_duty > 0.5
+    room.publish(Holding(point="room.hall.setpoint_c", value=18.0, level=Level.USER, until_s=until_s))
+    room.run(900)
+    assert (room.problems[-1].rooms[0].forced_slots, room.problems[-1].rooms[0].forced_duty) == (3, 0.0)
+    room.publish(Holding(point="room.hall.setpoint_c", value=None, level=Level.SAFETY_TRIP, until_s=None))
+    room.run(900)
+    assert room.problems[-1].rooms[0].forced_slots == 0, "its own thermostat heats it, about as a plan would"
+
+
 def test_prices_that_end_now_are_stood_in_for_and_flagged() -> None:
     room = ready()
     room.publish(PricesKnown(prices=prices([0.1] * 200, start=START - timedelta(hours=48))))
@@ -415,7 +434,7 @@ def test_a_plan_is_asked_to_keep_to_the_one_before() -> None:
     commitment = room.problems[-1].commitment
     assert commitment is not None
     assert commitment.modes == room.of(PlanReady)[-2].plan.result.modes[1:]
-    assert (commitment.at_most_eur, commitment.left_eur) == (0.01, 0.1)
+    assert (commitment.at_most_eur, commitment.left_eur) == (0.005, 0.03)
 
 
 def test_a_price_on_power_comes_with_the_peak_of_the_month() -> None:
