@@ -79,7 +79,7 @@ def serve_worker(
 
 
 def _methods(
-    name: str, config: Path | None, seed: int, speed: float, state: Path | None, limit_s: float | None
+    name: str, config: Path | None, seed: int, speed: float, state: Path | None, limit_s: float | None = None
 ) -> Methods:
     match name:
         case "optimizer":
