@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from actors.messages import Alarm, LiftLimits, LimitImport, OperatorLimits, Tick
@@ -72,7 +72,7 @@ class Operator(Behaviour):
         self._forget()
         if limit not in self._limits:
             self._change((*self._limits, limit))
-        return {"ok": True, "reason": ""}
+        return {"ok": True, "reason": "", "limit": _row(limit, self.ctx.clock.now())}
 
     def _judge(self, limit: ImportLimit) -> None:
         """DataError unless it can be meant."""
@@ -127,10 +127,16 @@ class Operator(Behaviour):
     def snapshot(self) -> dict[str, object]:
         now = self.ctx.clock.now()
         return {
-            "limits": [
-                {"import_kw": x.import_kw, "start": x.start.isoformat(), "end": x.end.isoformat(), "source": x.source,
-                 "holds": x.holds_at(now)}
-                for x in self._limits if x.end > now
-            ],
+            "limits": [_row(limit, now) for limit in self._limits if limit.end > now],
             "alarms": dict(self._trouble),
         }
+
+
+def _row(limit: ImportLimit, now: datetime) -> dict[str, object]:
+    return {
+        "import_kw": limit.import_kw,
+        "start": limit.start.isoformat(),
+        "end": limit.end.isoformat(),
+        "source": limit.source,
+        "holds": limit.holds_at(now),
+    }

@@ -7,17 +7,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from actors.devices.registry import all_points
 from actors.gate.point_state import show
-from actors.messages import RequestTrip, ResetTrip
+from actors.messages import LiftLimits, RequestTrip, ResetTrip
 from actors.runtime import ActorError, Lane, Runtime, UnknownPathError, WorkerCall, WorkerDone, WorkerFailed
 from config.schema import HouseFile
 from models.errors import ConsoleError
 from models.types.command import RELINQUISH, Level, Relinquish, Request, Value, Verdict
+from pems_actors.limits import asked, shown
 from pems_actors.values import from_json
 
-GATE, SAFETY = "/core/gate", "/core/safety"
+GATE, SAFETY, OPERATOR = "/core/gate", "/core/safety", "/core/operator"
 ASK_S = 5.0  # real seconds
 FAULTS: Mapping[str, Callable[[], BaseException]] = {
     "error": lambda: RuntimeError("injected"),
@@ -47,7 +49,8 @@ class Handlers:
 
     def table(self) -> dict[str, Callable[[dict[str, Any]], object]]:
         """Method name to handler."""
-        names = ("ps", "tree", "why", "state", "restart", "override", "release", "trip", "reset", "inject", "status")
+        names = ("ps", "tree", "why", "state", "restart", "override", "release", "trip", "reset", "inject", "status",
+                 "limit", "limits", "lift_limits")  # fmt: skip
         return {name: getattr(self, name) for name in names}
 
     # --- looking ------------------------------------------------------------------------------------------------
@@ -175,6 +178,27 @@ class Handlers:
         if isinstance(answer, dict) and not answer.get("ok"):
             raise ConsoleError(str(answer.get("reason")))
         return answer
+
+    def limits(self, params: dict[str, Any]) -> object:
+        """What the grid operator limits, now and to come."""
+        known = self._snapshot(OPERATOR)
+        if not known:
+            raise ConsoleError("the operator's actor is restarting", hint="ask again in a moment")
+        return {"limits": shown(known["limits"], ZoneInfo(self._config.house.site.timezone))}
+
+    def limit(self, params: dict[str, Any]) -> object:
+        """Keep one limit of the grid operator; the answer is that limit alone."""
+        zone = ZoneInfo(self._config.house.site.timezone)
+        wanted = asked(params, now=self._runtime.clock.now(), zone=zone)
+        answer = self._ask(OPERATOR, wanted)
+        if not isinstance(answer, dict) or not answer.get("ok"):
+            refusal = answer if isinstance(answer, dict) else {}
+            raise ConsoleError(str(refusal.get("reason") or "refused"), hint=refusal.get("hint"))
+        return {"limits": shown([answer["limit"]], zone)}
+
+    def lift_limits(self, params: dict[str, Any]) -> object:
+        """End all limits of the grid operator."""
+        return self._ask(OPERATOR, LiftLimits())
 
     def inject(self, params: dict[str, Any]) -> object:
         """Break something on purpose: only where the house file allows it."""

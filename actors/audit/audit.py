@@ -18,6 +18,7 @@ from actors.messages import (
     Incoming,
     Latched,
     LinkState,
+    OperatorLimits,
     Permit,
     PricesKnown,
     Proof,
@@ -104,6 +105,7 @@ class Audit:
             PricesKnown: self._signals.see_prices,
             Wear: lambda e: self._signals.see_wear(e, self._at_s()),
             LinkState: lambda e: self._signals.see_link(e, self._at_s()),
+            OperatorLimits: lambda e: self._signals.see_limits(e, self._at_s()),
             Incoming: self._incoming,
         }
 

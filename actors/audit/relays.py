@@ -1,4 +1,7 @@
-"""Invariants 18 and 23-26 on relays: minimum times, maxima, frost, the sum of what is switched, the fuse."""
+"""Invariants 18 and 23-26 on relays: minimum times, maxima, frost, the sum of what is switched, the fuse.
+
+A limit of the grid operator narrows 18 and 26: at the meter, all phases together.
+"""
 
 from __future__ import annotations
 
@@ -54,6 +57,7 @@ class Relays:
                 self._relays[spec.name] = _Relay(room=room.name, spec=spec, rule=rule, max_c=room.max_c)
         self._slack_s = times.gate_tick_s + times.device_tick_s
         self._over_s: float | None = None
+        self._over_limit_s: float | None = None
         self._was_over: set[int] = set()
 
     # --- what is heard --------------------------------------------------------------------------------------------
@@ -125,20 +129,32 @@ class Relays:
             self._book.check(23, starts <= limit, write.at_s, write.point, f"start {starts} of {limit} in an hour")
 
     def _judge_sum(self, relay: _Relay, write: WireWrite) -> None:
-        """What the meter shows, what was switched on since, and this one fit under the connection's limit."""
+        """What the meter shows, what was switched on since, and this one fit under the limit that holds.
+
+        Judged on the reading that speaks most for it, of those that were there when it was decided.
+        """
         meter, at_s = self._signals.meter, write.at_s
         known = meter is not None and self._signals.fresh("meter", at_s - self._slack_s)
         self._book.check(26, known, at_s, write.point, "switched on though grid power is not known")
         if meter is None or not known:
             return
-        unseen = sum(
+        total = relay.rule.heater_kw + min(
+            grid_kw + self._unseen_kw(seen_s, relay) for seen_s, grid_kw in self._signals.meters_since(at_s - self._slack_s)
+        )
+        limit = self._house.connection.import_limit_kw
+        operator_kw = self._signals.operator_kw(write.at, at_s, self._slack_s)
+        text = f"{total:.1f} kW with it, limit {limit:.1f} kW"
+        if operator_kw is not None and operator_kw < limit:
+            limit, text = operator_kw, f"{total:.1f} kW with it, the grid operator's limit {operator_kw:.1f} kW"
+        self._book.check(26, total <= limit + 1e-6, at_s, write.point, text)
+
+    def _unseen_kw(self, seen_s: float, but: _Relay) -> float:
+        """What we switched on since a reading of the meter, and it cannot show [kW]."""
+        return sum(
             r.rule.heater_kw
             for r in self._relays.values()
-            if r is not relay and r.on and r.switched_s > self._signals.meter_s and self._ordered(r) == "on"
+            if r is not but and r.on and r.switched_s > seen_s and self._ordered(r) == "on"
         )
-        total, limit = meter.grid_kw + unseen + relay.rule.heater_kw, self._house.connection.import_limit_kw
-        text = f"{total:.1f} kW with it, limit {limit:.1f} kW"
-        self._book.check(26, total <= limit + 1e-6, at_s, write.point, text)
 
     # --- what stands ----------------------------------------------------------------------------------------------
     def settled(self, at_s: float) -> None:
@@ -184,6 +200,13 @@ class Relays:
         lasted_s = 0.0 if self._over_s is None else at_s - self._over_s
         text = f"phase {ours} above {rating:.1f} kW for {lasted_s:.0f} s with heaters that we hold on"
         self._book.check(18, lasted_s <= allowed_s, at_s, "", text)
+        limit_kw = self._signals.operator_kw(reading.measured_at, at_s, 0.0)
+        over_limit = limit_kw is not None and reading.grid_kw > limit_kw + 0.05 and any(map(self._ours, (1, 2, 3)))
+        self._over_limit_s = _since(self._over_limit_s, over_limit, at_s)
+        if limit_kw is not None:
+            lasted_s = 0.0 if self._over_limit_s is None else at_s - self._over_limit_s
+            text = f"above the operator's limit {limit_kw:.1f} kW for {lasted_s:.0f} s with heaters that we hold on"
+            self._book.check(18, lasted_s <= allowed_s, at_s, "", text)
 
     def _phases(self, grid_kw: float) -> dict[int, float]:
         if self._house.connection.phases == 1:

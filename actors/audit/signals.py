@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from datetime import datetime, timedelta
 
 from actors.audit.book import Book, Durations
 from actors.audit.record import finite
-from actors.messages import LinkState, PricesKnown, Wear
+from actors.messages import LinkState, OperatorLimits, PricesKnown, Wear
 from models.types.house import House
 from models.types.mode import Composite, InverterMode
+from models.types.operator import ImportLimit
 from models.types.point import PointSpec
 from models.types.reading import InverterReading, MeterReading, RoomsReading
 
@@ -17,6 +19,7 @@ SAMPLES = 3  # in a row before a signal that was stale is believed again
 SOC_EDGE = 0.02  # at the edges of the SOC window the gate may think either way
 RUN_WRITES = 5
 KNOWN_S = 1_800.0  # how long states of charge are remembered
+METERS_KEPT = 64
 
 
 class _Signal:
@@ -46,6 +49,8 @@ class Signals:
         self.inverter: InverterReading | None = None
         self.meter: MeterReading | None = None
         self.meter_s = -math.inf
+        self._meters: deque[tuple[float, float]] = deque(maxlen=METERS_KEPT)  # (when, grid_kw)
+        self._limits: dict[ImportLimit, float] = {}  # of the grid operator, and since when it is known
         self.rooms: RoomsReading | None = None
         self.rooms_s = -math.inf
         self.prices: PricesKnown | None = None
@@ -70,6 +75,7 @@ class Signals:
 
     def see_meter(self, reading: MeterReading, at_s: float) -> None:
         self.meter, self.meter_s = reading, at_s
+        self._meters.append((at_s, reading.grid_kw))
         holds = finite(reading.grid_kw) and abs(reading.grid_kw) <= 120.0
         self._book.check(28, holds, at_s, "meter", f"an impossible reading was published: {reading.grid_kw}")
         self._signals["meter"].see(at_s)
@@ -110,6 +116,23 @@ class Signals:
         if signal.in_a_row < SAMPLES and at_s > signal.broken_s + 1e-6:
             return f"only {signal.in_a_row} samples since it was stale"
         return ""
+
+    def see_limits(self, said: OperatorLimits, at_s: float) -> None:
+        """What the grid operator limits from now on."""
+        self._limits = {limit: self._limits.get(limit, at_s) for limit in said.limits}
+
+    def operator_kw(self, now: datetime, at_s: float, slack_s: float) -> float | None:
+        """The power that the grid operator has allowed for so long that everybody knew it [kW]; None: no limit."""
+        before = now - timedelta(seconds=slack_s)
+        binding = [x.import_kw for x, since_s in self._limits.items() if x.start <= before and now < x.end
+                   and since_s <= at_s - slack_s]  # fmt: skip
+        return min(binding, default=None)
+
+    def meters_since(self, since_s: float) -> list[tuple[float, float]]:
+        """Readings (when, grid_kw) that whoever decided since then may have had: those since, and the one before."""
+        found = [(at_s, kw) for at_s, kw in self._meters if at_s >= since_s]
+        before = [(at_s, kw) for at_s, kw in self._meters if at_s < since_s]
+        return before[-1:] + found
 
     def fresh(self, name: str, at_s: float) -> bool:
         """It was heard within its age limit."""
