@@ -138,9 +138,8 @@ class Relays:
         self._book.check(26, known, at_s, write.point, "switched on though grid power is not known")
         if meter is None or not known:
             return
-        total = relay.rule.heater_kw + min(
-            grid_kw + self._unseen_kw(seen_s, relay) for seen_s, grid_kw in self._signals.meters_since(at_s - self._slack_s)
-        )
+        seen = self._signals.meters_since(at_s - self._slack_s)
+        total = relay.rule.heater_kw + min(grid_kw + self._unseen_kw(seen_s, relay) for seen_s, grid_kw in seen)
         limit = self._house.connection.import_limit_kw
         operator_kw = self._signals.operator_kw(write.at, at_s, self._slack_s)
         text = f"{total:.1f} kW with it, limit {limit:.1f} kW"
