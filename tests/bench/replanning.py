@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache
 from typing import TypeVar
 
+import highspy
 import numpy as np
+from numpy.typing import NDArray
 
-from solvers.model.assembly import fill
+from solvers.model.assembly import DIRECTIONS, fill
 from solvers.model.frame import Ring, shape_of
 from solvers.model.kept import Compiled, flat_vectors, load, new_highs
 from solvers.problem import PlanProblem, RoomProblem
@@ -181,19 +183,57 @@ def _room(like: RoomProblem, index: int, count: int, scale: float) -> RoomProble
     )
 
 
-def same_matrix(problem: PlanProblem) -> Callable[[], Took]:
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """What HiGHS alone made of a problem."""
+
+    objective_eur: float
+    bound_eur: float
+    took: Took
+
+
+def same_matrix(problem: PlanProblem, *, directions: bool = False, limit_s: float = math.inf) -> Callable[[], Raw]:
     """A new HiGHS instance with its own presolve on the planner's matrix and vectors; each call makes and solves one.
 
     What is timed is what anybody must do who has the arrays: make the instance, hand them over, solve.
+
+    Parameters
+    ----------
+    directions : bool
+        One direction at a time in every slot, by binaries, to no gap at all: a planning case exactly.
+    limit_s : float
+        The bound tells what is missing where that is too short.
     """
     shape = shape_of(problem)
-    compiled = Compiled(shape)
-    vectors = flat_vectors(compiled, fill(problem, shape, compiled.layout, Ring(shape.steps)))
+    compiled, ring = Compiled(shape), Ring(shape.steps)
+    vectors = fill(problem, shape, compiled.layout, ring)
+    flat = flat_vectors(compiled, vectors)
+    whole = _columns(compiled, DIRECTIONS) if directions else np.array([], dtype=np.int32)
 
-    def solve() -> None:
+    def solve() -> highspy.Highs:
         highs = new_highs()
         highs.setOptionValue("presolve", "choose")
-        load(highs, compiled, vectors)
+        highs.setOptionValue("time_limit", limit_s)
+        load(highs, compiled, flat)
+        highs.changeColsIntegrality(len(whole), whole, np.full(len(whole), highspy.HighsVarType.kInteger))
         highs.run()
+        return highs
 
-    return lambda: timed(solve)[1]
+    def once() -> Raw:
+        highs, took = timed(solve)
+        info = highs.getInfo()
+        objective = info.objective_function_value
+        bound = info.mip_dual_bound if directions else objective
+        return Raw(objective + vectors.offset_eur, bound + vectors.offset_eur, took)
+
+    return once
+
+
+def _columns(compiled: Compiled, names: Collection[str]) -> NDArray[np.int32]:
+    """Indices of all columns of these names."""
+    found, at = [], 0
+    for name, size in compiled.layout.columns.items():
+        end = at + int(np.prod(size))
+        found += list(range(at, end)) if name in names else []
+        at = end
+    return np.array(found, dtype=np.int32)
