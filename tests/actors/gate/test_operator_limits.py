@@ -1,0 +1,124 @@
+"""The gate under a limit of the grid operator: what may be switched on, what it says, and what restarts change."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from actors.gate.power import HEADROOM_MARGIN_KW, headroom_kw
+from actors.messages import LiftLimits, LimitImport
+from models.types.command import Level
+from models.types.point import RelayRule
+from tests.properties.house import GATE, RELAYS, SAFETY, Lab, a_world
+
+HALL, BATH, LIVING = RELAYS
+OPERATOR = "/core/operator"
+RULE = RelayRule(heater_kw=1.2, phase=1, min_on_s=600.0, min_off_s=600.0, starts_per_h=4)
+
+
+def limit(lab: Lab, kw: float, *, in_s: float = 0.0, for_s: float = 7200.0) -> None:
+    """The grid operator limits the import."""
+    start = lab.clock.now() + timedelta(seconds=in_s)
+    asked = LimitImport(start=start, end=start + timedelta(seconds=for_s), import_kw=kw, source="grid operator")
+    answer: Any = lab.runtime.ask(OPERATOR, asked, 5.0)
+    assert answer["ok"], answer
+    lab.runtime.run_until_idle()
+
+
+def dark_lab() -> Lab:
+    """0.8 kW of base load, nothing heats, the battery is at its floor."""
+    lab = Lab(world=a_world(sun=0.0), soc=0.2).start(700.0)
+    for relay in RELAYS:
+        lab.override(relay, "off", ttl_s=7200.0)
+    lab.run(700.0)
+    assert lab.twin.truth().grid_kw < 1.2
+    return lab
+
+
+def on(lab: Lab, room: str) -> bool:
+    """Whether its heater really is on."""
+    return next(r.relay_on for r in lab.twin.truth().rooms if r.name == room)
+
+
+def test_headroom_is_what_the_stricter_of_fuse_and_operator_leaves_at_the_meter() -> None:
+    plain = headroom_kw(limit_kw=11.0, grid_kw=2.0, running=[RULE], unseen_kw=0.5)
+    limited = headroom_kw(limit_kw=11.0, grid_kw=2.0, running=[RULE], unseen_kw=0.5, operator_kw=4.2)
+    assert limited[0] == 4.2 - 2.5 - HEADROOM_MARGIN_KW
+    assert {p: limited[p] for p in (1, 2, 3)} == {p: plain[p] for p in (1, 2, 3)}, "he does not care for phases"
+    assert headroom_kw(limit_kw=11.0, grid_kw=2.0, running=[RULE], unseen_kw=0.5, operator_kw=99.0) == plain
+
+
+def test_what_does_not_fit_under_the_limit_waits_and_says_for_what() -> None:
+    lab = dark_lab()
+    limit(lab, 4.2)
+    lab.override(LIVING, "on", ttl_s=3600.0)
+    lab.override(HALL, "on", ttl_s=3600.0)
+    lab.run(60)
+    assert lab.standing(HALL) == "on" and lab.standing(LIVING) != "on"
+    waiting = str(lab.output(LIVING)["waiting"])
+    assert "left on the connection (grid operator's limit 4.2 kW until 12:23)" in waiting, waiting
+    lab.runtime.ask(OPERATOR, LiftLimits(), 5.0)
+    lab.run(60)
+    assert lab.standing(LIVING) == "on" and "limit" not in str(lab.output(LIVING)["waiting"])
+    lab.sound()
+
+
+def test_a_limit_binds_from_its_start_to_its_end_and_not_before_or_after() -> None:
+    lab = dark_lab()
+    limit(lab, 1.0, in_s=600.0, for_s=600.0)
+    lab.override(BATH, "on", ttl_s=300.0)
+    lab.run(30)
+    assert lab.standing(BATH) == "on"
+    lab.run(690)
+    lab.override(BATH, "off", ttl_s=1.0)
+    lab.override(HALL, "on", ttl_s=3600.0)
+    lab.run(60)
+    assert lab.standing(HALL) != "on" and "limit 1 kW" in str(lab.output(HALL)["waiting"])
+    lab.run(500)
+    assert lab.standing(HALL) == "on"
+    lab.sound()
+
+
+def test_a_limit_outlives_the_gate_safety_and_its_own_actor() -> None:
+    lab = dark_lab()
+    limit(lab, 1.5)
+    for path in (OPERATOR, GATE, SAFETY):
+        lab.kill(path)
+        lab.run(30)
+        lab.override(HALL, "on", ttl_s=3600.0)
+        lab.run(30)
+        assert lab.standing(HALL) != "on", path
+    lab.sound()
+
+
+def test_without_its_actor_the_limits_that_were_heard_still_bind_until_they_end() -> None:
+    lab = dark_lab()
+    limit(lab, 1.5, for_s=1200.0)
+    for _ in range(8):  # more than a supervisor takes: parked, and no one else with it
+        lab.kill(OPERATOR)
+        lab.run(20)
+    states = {cell.path: cell.state for cell in lab.runtime.stats()}
+    assert states[OPERATOR] == "parked" and states[GATE] == "running" and states[SAFETY] == "running"
+    lab.override(HALL, "on", ttl_s=3600.0)
+    lab.run(60)
+    assert lab.standing(HALL) != "on"
+    lab.run(1200)
+    assert lab.standing(HALL) == "on"
+
+
+def test_what_is_on_above_the_limit_is_shed_at_level_three_and_why_names_it() -> None:
+    lab = dark_lab()
+    lab.override(HALL, "on", ttl_s=7200.0)
+    lab.run(60)
+    assert on(lab, "hall")
+    limit(lab, 1.5)
+    lab.run(30)
+    held = lab.output(HALL)
+    assert not on(lab, "hall") and held["level"] == Level.GRID_OPERATOR
+    assert str(held["reason"]).startswith("operator: grid operator's limit 1.5 kW until"), held["reason"]
+    assert lab.alarms[f"limit:{HALL}"].active
+    lab.runtime.ask(OPERATOR, LiftLimits(), 5.0)
+    lab.run(900)
+    assert on(lab, "hall") and lab.output(HALL)["holder"] == "user"
+    assert not lab.alarms[f"limit:{HALL}"].active
+    lab.sound()
