@@ -12,9 +12,9 @@ merging the pieces of both in the order of their slopes: no grid, no tolerance, 
 *Cost of a slot.* Discharged energy costs wear. At the meter (`eff` of the inverter; charging takes from the roof what
 it can before it buys, as the inverter's battery first does):
 
-    grid = rest - sun + draw(b);  draw = eff_discharge b below 0, b / eff_pv up to what the roof gives, then b / eff_ac
-    cost = price_import grid above 0, max(price_export, 0) grid below (unpaid or punished export is curtailed), flat
-           below the largest export that contract and inverter allow
+    grid = house - sun + draw(b);  draw = eff_discharge b below 0, b / eff_pv up to what the roof gives, then b / eff_ac
+    cost = price_import grid above 0, price_export grid below, sun curtailed where export is punished or would be more
+           than contract and inverter allow
 
 Where prices make that concave (export dearer than import, or an import price so negative that burning energy pays)
 its convex hull stands for it. Tapers, modes and dwell times are left out too. So the bound is never below what was
@@ -51,25 +51,31 @@ class _Slot:
     """What one slot makes of the battery's power."""
 
     price_import: float
-    price_export: float  # never negative: else it is curtailed
-    rest_kw: float  # house and heating without the battery's losses, less the sun there is
+    price_export: float
+    house_kw: float  # with heating, without the battery's losses
+    sun_kw: float  # there is
+    sun_dc_kw: float  # what it can charge, at the terminals
     floor_kw: float  # lowest flow at the meter: -export
-    sun_dc_kw: float  # what the roof can charge, at the terminals
     wear_eur_per_kwh: float
     effs: tuple[float, float, float]  # charging from the roof, charging from AC, discharging
 
     def cost_eur(self, battery_kw: float) -> float:
         """Money and wear of the slot."""
-        grid_kw = max(self.rest_kw + _draw_kw(battery_kw, self.sun_dc_kw, self.effs), self.floor_kw)
+        sunless_kw = self.house_kw + _draw_kw(battery_kw, self.sun_dc_kw, self.effs)
+        grid_kw = max(sunless_kw - self.sun_kw, self.floor_kw)
+        if self.price_export < 0:
+            grid_kw = max(grid_kw, min(sunless_kw, 0.0))  # curtailed; what the battery gives cannot be
         price = self.price_import if grid_kw > 0 else self.price_export
         return (grid_kw * price + max(-battery_kw, 0.0) * self.wear_eur_per_kwh) * SLOT_H
 
+    def lowest_kw(self) -> float:
+        """Fastest discharge that still finds a taker; what comes from the battery cannot be curtailed."""
+        return _battery_kw(self.floor_kw - self.house_kw, self.sun_dc_kw, self.effs)
+
     def kinks_kw(self) -> list[float]:
         """Battery powers at which the cost changes its slope."""
-        kinks = [0.0, self.sun_dc_kw]
-        for grid_kw in (0.0, self.floor_kw):
-            kinks.append(_battery_kw(grid_kw - self.rest_kw, self.sun_dc_kw, self.effs))
-        return kinks
+        flows_kw = (-self.house_kw, self.sun_kw - self.house_kw, self.floor_kw + self.sun_kw - self.house_kw)
+        return [0.0, self.sun_dc_kw, *(_battery_kw(kw, self.sun_dc_kw, self.effs) for kw in flows_kw)]
 
 
 def battery_day(rows: Sequence[EvidenceRow], *, house: House, start_soc: float) -> BatteryDay | None:
@@ -133,10 +139,11 @@ def _slot(row: EvidenceRow, house: House) -> _Slot:
     floor_kw = min(max(-house.connection.export_contract_kw, house_kw - inverter.ac_limit_kw), row.grid_kw)
     return _Slot(
         price_import=row.price_import,
-        price_export=max(row.price_export, 0.0),
-        rest_kw=house_kw - row.pv_available_kw,
-        floor_kw=floor_kw,
+        price_export=row.price_export,
+        house_kw=house_kw,
+        sun_kw=row.pv_available_kw,
         sun_dc_kw=sun_dc_kw,
+        floor_kw=floor_kw,
         wear_eur_per_kwh=house.battery.wear_eur_per_kwh if house.battery else 0.0,
         effs=effs,
     )
@@ -162,7 +169,7 @@ def _battery_kw(draw_kw: float, sun_dc_kw: float, effs: tuple[float, float, floa
 
 def _hull(slot: _Slot, limits: tuple[float, float]) -> list[tuple[float, float]]:
     """Corners (kWh stored, EUR) of the largest convex function below the slot's cost."""
-    low_kw, high_kw = limits
+    low_kw, high_kw = max(limits[0], min(slot.lowest_kw(), 0.0)), limits[1]
     powers = sorted({low_kw, high_kw, *(kw for kw in slot.kinks_kw() if low_kw < kw < high_kw)})
     corners: list[tuple[float, float]] = []
     for kw in powers:

@@ -116,7 +116,7 @@ def heating_saved_share(rows: Rows, *, rules: Rows) -> float | None:
     Returns
     -------
     float or None
-        < 0 if it cost more; 1 if nothing was paid in the run and the tail cost the same. None: a run of less than a day,
+        < 0 if it cost more; 1 if nothing was paid and the tail cost the same. None: a run of less than a day,
         or plain rules paid less than `LEAST_EUR_PER_DAY` of it.
     """
     paid = {phase: heating_cost_eur(rules, rules=rules, phase=phase) for phase in ("run", "tail")}
