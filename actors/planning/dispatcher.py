@@ -59,7 +59,7 @@ class Dispatcher(Behaviour):
         min_s = max(house.relay_min_on_s, house.relay_min_off_s)
         starts = house.relay_starts_per_h
         self._pulses = {n: Pulses(min_s, (i * 0.618) % 1.0, starts) for i, n in enumerate(rooms)}
-        self._setpoints = {r.name: Setpoint(r) for r in house.rooms if r.control == "setpoint"}
+        self._setpoints = {r.name: Setpoint(r, min_s) for r in house.rooms if r.control == "setpoint"}
         self._zone = ZoneInfo(house.site.timezone)
         self._seen: Mapping[str, RoomReading] = {}
         self._asked: dict[str, _Asked] = {}

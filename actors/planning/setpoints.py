@@ -13,6 +13,7 @@ that of its lower edge heats up to there. That is the price of leaving the relay
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,12 +26,8 @@ from models.types.loxone import SETPOINT_LIMITS_C, THERMOSTAT_HYSTERESIS_K
 START_K = 0.2  # above the air: more than a reading is rounded, so that the thermostat surely starts
 TOP_MARGIN_K = 0.3  # heating stops so far below the room's maximum: the slab goes on giving
 LEAST_MOVE_K = 0.2
-MOVES_PER_H = 4
+MOVES_PER_H = 4  # and the step of the band, which is always followed
 IDLE_DUTY = 0.02  # a slot with less is not part of a run of heating
-
-# Moves of an hour that must be left after one of each kind: who starts must be able to stop, and the band's edge,
-# which steps twice a day, is always followed.
-_LEFT_AFTER_START, _LEFT_AFTER_REST = 2, 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,12 +92,21 @@ def held_duty(
 
 
 class Setpoint:
-    """The setpoint of one room: where it stands, and when it moved."""
+    """The setpoint of one room: where it stands, and when it moved.
 
-    def __init__(self, room: Room) -> None:
+    Parameters
+    ----------
+    room : Room
+    min_s : float
+        Heating and resting last at least this long, as the relay's own times ask [s].
+    """
+
+    def __init__(self, room: Room, min_s: float) -> None:
+        self._min_s = min_s
         self._top_c = min(room.max_c - TOP_MARGIN_K - THERMOSTAT_HYSTERESIS_K, SETPOINT_LIMITS_C[1])
         self._now_c: float | None = None
         self._heats = False
+        self._turned_s = -math.inf  # from rest to heat or back
         self._moved_s: deque[float] = deque(maxlen=MOVES_PER_H)
 
     def level_c(self, wish: Wish, *, air_c: float | None, relay_on: bool, at_s: float) -> float:
@@ -130,9 +136,10 @@ class Setpoint:
         if wanted_c == now_c:
             self._heats = heats
             return now_c
-        slight = heats == self._heats and abs(wanted_c - now_c) < LEAST_MOVE_K - 1e-9
+        turns = heats is not self._heats
+        early = at_s - self._turned_s < self._min_s if turns else abs(wanted_c - now_c) < LEAST_MOVE_K - 1e-9
         left = MOVES_PER_H - sum(at_s - s < 3600.0 for s in self._moved_s)
-        if slight or left <= (_LEFT_AFTER_START if heats else _LEFT_AFTER_REST):
+        if early or left <= (1 if heats else 0):  # who starts must be able to stop
             return now_c
         return self._move(wanted_c, heats, at_s)
 
@@ -146,5 +153,7 @@ class Setpoint:
     def _move(self, level_c: float, heats: bool, at_s: float) -> float:
         if level_c != self._now_c:
             self._moved_s.append(at_s)
+        if heats is not self._heats:
+            self._turned_s = at_s
         self._now_c, self._heats = level_c, heats
         return level_c

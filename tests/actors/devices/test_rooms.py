@@ -15,6 +15,7 @@ from models.types.reading import RoomsReading
 from tests.actors.devices.bench import TwinBench, a_house, a_world
 
 HALL, BATH, HALL_C = "room.hall.relay", "room.bath.relay", "room.hall.setpoint_c"
+BATH_C = "room.bath.setpoint_c"
 STATUS = "loxone/status"
 TIMING = DeviceTiming(
     tick_s=1.0, lease_s=10.0, settle_s=10.0, answer_s=12.0, heartbeat_s=15.0, command_ttl_s=30.0, effect_s=120.0
@@ -436,3 +437,48 @@ def test_a_wire_that_returns_hears_the_heart_first_and_then_what_is_still_wished
     rooms.run(1)
     topics = [topic for _, topic, _ in rooms.orders[orders:]]
     assert topics[0] == "pems/heartbeat" and "loxone/heating/hall/set" in topics
+
+
+def test_thermostats_that_all_fell_back_to_their_own_edges_are_a_restart_and_are_told_again() -> None:
+    rooms = Rooms()
+    rooms.live(6)
+    rooms.ask(HALL_C, 21.3)
+    rooms.ask(BATH_C, 23.0)
+    rooms.live(30)
+    for state in rooms.twin.loxone.rooms:
+        state.setpoint_c = None
+    rooms.live(30)
+    assert [state.setpoint_c for state in rooms.twin.loxone.rooms] == [21.3, 23.0]
+    assert rooms.alarms("loxone_restart")[0] and not rooms.alarms(f"third_hand:{HALL_C}")
+
+
+@pytest.mark.parametrize("hand_c", [20.2, 19.0])
+def test_one_thermostat_that_is_moved_while_others_stand_is_a_hand(hand_c: float) -> None:
+    rooms = Rooms()
+    rooms.live(6)
+    rooms.ask(HALL_C, 21.3)
+    rooms.ask(BATH_C, 23.0)
+    rooms.live(30)
+    rooms.twin.loxone.rooms[0].setpoint_c = hand_c
+    rooms.live(30)
+    assert rooms.twin.loxone.rooms[0].setpoint_c == hand_c
+    assert rooms.alarms(f"third_hand:{HALL_C}")[0] and not rooms.alarms("loxone_restart")
+
+
+def test_a_release_waits_until_a_setpoint_is_seen_to_be_gone() -> None:
+    rooms = Rooms()
+    rooms.live(6)
+    rooms.ask(HALL_C, 21.3)
+    rooms.live(30)
+    assert dict(rooms.release(wait=False).unverified) == {HALL_C: "still set to 21.3 degC"}
+    assert rooms.release() == Released(device=PATH, unverified=())
+    assert rooms.twin.loxone.rooms[0].setpoint_c is None
+
+
+def test_a_setpoint_that_could_not_be_given_back_over_a_dead_wire_is_named() -> None:
+    rooms = Rooms()
+    rooms.live(6)
+    rooms.ask(HALL_C, 21.3)
+    rooms.live(30)
+    rooms.publish(LinkState(up=False, reason="broker away"))
+    assert dict(rooms.release().unverified) == {HALL_C: "still set to 21.3 degC; its wire is down"}

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from actors.planning.assemble import ForcedHeat, Now, PlanSettings, assemble
+from actors.planning.assemble import ForcedHeat, HeldSetpoint, Now, PlanSettings, assemble
 from actors.planning.outlook import Outlook
 from models.physics.rooms import nominal_plants
 from models.types.house import Connection, House
@@ -89,6 +89,16 @@ def test_a_room_that_is_not_ours_runs_at_its_forced_duty_while_it_is_held() -> N
     assert [hall.duty_bounds(t) for t in (0, 2, 3)] == [(1.0, 1.0), (1.0, 1.0), (0.0, 1.0)]
     assert bath.forced_slots == 0
     assert living.forced_slots == STEPS
+
+
+def test_a_held_thermostat_is_heat_at_its_mean_for_as_long_as_it_is_held() -> None:
+    warm = made(replace(NOW, held_c={"hall": HeldSetpoint(setpoint_c=22.0, slots=8)})).rooms[0]
+    assert warm.forced_slots == 8 and 0.0 < warm.forced_duty <= 1.0
+    cool = made(replace(NOW, held_c={"hall": HeldSetpoint(setpoint_c=18.0, slots=10**6)})).rooms[0]
+    assert cool.forced_slots == STEPS and cool.forced_duty < warm.forced_duty
+    off = {"hall": ForcedHeat(duty=0.0, slots=2)}
+    both = replace(NOW, held_c={"hall": HeldSetpoint(setpoint_c=22.0, slots=8)}, forced=off)
+    assert made(both).rooms[0].forced_slots == 2, "who holds the relay is stronger than its thermostat"
 
 
 @pytest.mark.parametrize(

@@ -256,6 +256,78 @@ def test_rules_leave_the_rooms_to_their_thermostats() -> None:
     assert desk.values(MODE)[-1] == HOLD, "their mode is followed"
 
 
+# --- rooms by setpoint ------------------------------------------------------------------------------------------------
+HALL_C = "room.hall.setpoint_c"
+WARM = ((19.5, 20.0, 20.5, 21.0) + (21.0,) * 20,)  # planned air
+
+
+def by_setpoint() -> House:
+    house = a_house()
+    return house.model_copy(
+        update={"rooms": (house.rooms[0].model_copy(update={"control": "setpoint"}), *house.rooms[1:])}
+    )
+
+
+def heating(hours: float = 1.0, **changes: object) -> PlanReady:
+    """A run of heating, then none."""
+    slots = round(hours * 4)
+    return plan(duty={"hall": (1.0,) * slots + (0.0,) * (24 - slots)}, air_c=WARM, **changes)  # type: ignore[arg-type]
+
+
+def seen(desk: Desk, air_c: float, *, on: bool = False) -> None:
+    desk.publish(rooms({"hall": air_c}, on=("hall",) if on else ()))
+
+
+def test_a_room_by_setpoint_is_set_to_what_the_plan_heats_it_to_and_its_relay_is_left_alone() -> None:
+    desk = Desk(by_setpoint())
+    seen(desk, 19.2)
+    desk.follow(heating())
+    desk.run(60)
+    assert desk.values(HALL_C)[-1] == 20.6, "the thermostat stops its hysteresis above: at the planned 21"
+    seen(desk, 21.0, on=True)
+    desk.run(3700)
+    assert desk.values(HALL_C)[-1] == 19.0, "the lower edge"
+    assert desk.asked(HALL) == []
+
+
+def test_a_setpoint_is_leased_renewed_before_it_ends_and_moved_seldom() -> None:
+    desk = Desk(by_setpoint())
+    seen(desk, 19.2)
+    desk.follow(heating(5.0))
+    for _ in range(36):
+        desk.run(200)
+        seen(desk, 19.4, on=True)
+    asked = desk.asked(HALL_C)
+    for a, b in itertools.pairwise(asked):
+        assert a.expires is not None and b.issued < a.expires
+    assert {desk.ttl_s(r) for r in asked} == {900.0}
+    assert sum(a.value != b.value for a, b in itertools.pairwise(asked)) <= 1, "the first says where it stood"
+
+
+def test_a_room_by_setpoint_is_given_back_when_the_plan_is_too_old_and_left_to_its_thermostat_by_rules() -> None:
+    desk = Desk(by_setpoint())
+    seen(desk, 19.2)
+    desk.follow(heating())
+    desk.run(60)
+    desk.follow(heating(quality=Quality.FALLBACK))
+    desk.run(60)
+    assert desk.values(HALL_C)[-2:] == [20.6, RELINQUISH]
+    desk.follow(heating())
+    desk.run(60)
+    assert desk.values(HALL_C)[-1] == 20.6
+    desk.run(8000)
+    assert desk.values(HALL_C)[-1] == RELINQUISH
+
+
+def test_a_room_by_setpoint_rests_at_the_edge_of_its_local_hour() -> None:
+    desk = Desk(by_setpoint())
+    desk.run(11 * 3600 + 1800)  # 21:30 local
+    seen(desk, 20.5)
+    desk.follow(plan(start=START + timedelta(hours=11, minutes=30), duty={"hall": 0.0}))
+    desk.run(3600)
+    assert [v for v, _ in itertools.groupby(desk.values(HALL_C))] == [19.0, 18.0]
+
+
 def test_the_snapshot_names_plan_maker_and_wishes() -> None:
     desk = Desk()
     assert desk.snapshot()["plan"] is None

@@ -94,3 +94,14 @@ def test_room_is_made_once_and_the_meter_gets_time_to_show_it(bench: Bench) -> N
         bench.run(1)
     assert asked(bench) == [(Level.LOCAL_RULES, "room.bath.relay", "off")]
     assert "room.hall.relay" in bench.told(GATE, Request)[0].note
+
+
+def test_a_room_whose_thermostat_switches_it_yields_to_nobody() -> None:
+    house = a_house()
+    hall, bath = house.rooms
+    house = house.model_copy(update={"rooms": (hall, bath.model_copy(update={"control": "setpoint"}))})
+    bench = Bench({PATH: lambda: LocalRules(house, tick_s=30.0)}, ears=(GATE,))
+    bench.start()
+    may_yield = {"room.bath.relay": rule(2.0), "room.hall.relay": rule(1.0)}
+    bench.publish(ShortOfPower(point="room.living.relay", missing_kw={0: 0.5}, may_yield=may_yield))
+    assert asked(bench) == [(Level.LOCAL_RULES, "room.hall.relay", "off")]

@@ -80,3 +80,16 @@ def test_sun_that_is_curtailed_for_its_price_counts_as_surplus(bench: Bench) -> 
 
 def test_at_an_unknown_price_nothing_is_taken_for_curtailed(bench: Bench) -> None:
     assert look(bench, 0.0, soc=1.0, pv_kw=2.0) == []
+
+
+def test_a_room_by_setpoint_takes_surplus_through_its_thermostat() -> None:
+    house = a_house()
+    rooms_by_setpoint = tuple(r.model_copy(update={"control": "setpoint"}) for r in house.rooms)
+    house = house.model_copy(update={"rooms": rooms_by_setpoint})
+    bench = Bench({PATH: lambda: SurplusHeating(house, level=Level.PLAN)}, ears=(GATE,))
+    bench.start()
+    bench.publish(rooms(dict(WARM)))
+    assert look(bench, -2.0) == [("bath", 23.5)]
+    bench.publish(rooms({"hall": 22.2, "bath": 24.1}))
+    assert look(bench, -2.0) == [("bath", RELINQUISH)]
+    assert {r.point for r in bench.told(GATE, Request)} == {"room.bath.setpoint_c"}
