@@ -57,7 +57,7 @@ def any_market(seed: int, *, slots: int = 120, tail: int = 24) -> Callable[[int]
     return policy
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_shares_are_shares_whatever_the_market_and_whatever_was_done(seed: int) -> None:
     policy = any_market(seed)
