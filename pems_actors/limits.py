@@ -84,9 +84,9 @@ def asked(params: Mapping[str, Any], *, now: datetime, zone: tzinfo) -> LimitImp
     minute = now.replace(second=0, microsecond=0)
     start = now if begin is None else local_instant("--from", begin, after=minute, zone=zone)
     if for_s is None:
-        end = local_instant("--until", str(until), after=start + timedelta(minutes=1), zone=zone)
+        end = local_instant("--until", str(until), after=start + timedelta(seconds=1), zone=zone)
     elif isinstance(for_s, bool) or not isinstance(for_s, (int, float)) or not 0 < for_s < 1e8:
-        raise ConsoleError(f"for_s {str(for_s)[:40]!r} is not a time", hint="as in --for 2h")
+        raise ConsoleError(f"for_s {str(for_s)[:40]!r} is no time", hint="as in --for 2h")
     else:
         end = start + timedelta(seconds=for_s)
     return LimitImport(start=start, end=end, import_kw=float(kw), source=params.get("source") or SOURCE)

@@ -1,0 +1,220 @@
+"""`limit`: local times as people say them, what the house answers, and every mistake as one line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from models.errors import ConfigError, ConsoleError, PemsError
+from pems_actors.cli import main
+from pems_actors.console.server import ConsoleServer
+from pems_actors.console.wire import SOCKET_FILE
+from pems_actors.handlers import Handlers
+from pems_actors.limits import in_words, local_instant
+from tests.properties.house import RELAYS, Lab, a_world
+
+Said = Callable[..., tuple[int, str, str]]
+HALL = RELAYS[0]
+BERLIN = ZoneInfo("Europe/Berlin")
+NINE = datetime(2021, 2, 8, 8, 0, tzinfo=UTC)  # 9:00 in Berlin
+
+
+# --- local times ------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("text", "after", "at"),
+    [
+        ("17:00", NINE, "2021-02-08T16:00"),
+        ("9:00", NINE, "2021-02-08T08:00"),
+        ("08:59", NINE, "2021-02-09T07:59"),
+        ("2021-02-10T06:30", NINE, "2021-02-10T05:30"),
+        ("2021-07-10 06:30", NINE, "2021-07-10T04:30"),
+        # the night to 28 March has no 2:30; it comes when 2:30 would have been
+        ("02:30", datetime(2021, 3, 27, 23, 0, tzinfo=UTC), "2021-03-28T01:30"),
+        ("03:00", datetime(2021, 3, 27, 23, 0, tzinfo=UTC), "2021-03-28T01:00"),
+        # the night to 31 October has it twice: the next one to come
+        ("02:30", datetime(2021, 10, 30, 22, 0, tzinfo=UTC), "2021-10-31T00:30"),
+        ("02:30", datetime(2021, 10, 31, 0, 31, tzinfo=UTC), "2021-10-31T01:30"),
+        ("02:30", datetime(2021, 10, 31, 1, 31, tzinfo=UTC), "2021-11-01T01:30"),
+    ],
+)
+def test_a_bare_time_is_its_next_occurrence_on_the_houses_clocks(text: str, after: datetime, at: str) -> None:
+    found = local_instant("--from", text, after=after, zone=BERLIN)
+    assert found == datetime.fromisoformat(at).replace(tzinfo=UTC) and found.tzinfo is UTC
+
+
+@pytest.mark.parametrize("text", ["", "25:00", "17", "5pm", "17:60", "2021-02-30T10:00", "2021-02-08T10:00Z", "-1:00"])
+def test_what_is_no_time_says_how_to_write_one(text: str) -> None:
+    with pytest.raises(ConfigError, match="is no time"):
+        local_instant("--from", text, after=NINE, zone=BERLIN)
+
+
+# --- the house answers ------------------------------------------------------------------------------------------------
+class Console:
+    """A house at 10:11:40 of its own time, and its handlers."""
+
+    def __init__(self) -> None:
+        self.lab = Lab(world=a_world(sun=0.0), soc=0.2).start(700.0)
+        self.handlers = Handlers(self.lab.runtime, self.lab.config, speed=1.0)
+
+    def call(self, method: str, **params: object) -> Any:
+        answer = self.handlers.table()[method](dict(params))
+        self.lab.runtime.run_until_idle()
+        return json.loads(json.dumps(answer, allow_nan=False))
+
+
+@pytest.fixture
+def house() -> Console:
+    return Console()
+
+
+def test_a_limit_is_answered_with_its_times_listed_and_lifted(house: Console) -> None:
+    (told,) = house.call("limit", **{"import_kw": 4.2, "from": "17:00", "until": "19:00"})["limits"]
+    assert (told["start"], told["end"]) == ("2021-02-08T16:00:00+00:00", "2021-02-08T18:00:00+00:00")
+    assert (told["local_start"], told["local_end"]) == ("2021-02-08T17:00+01:00", "2021-02-08T19:00+01:00")
+    assert told["holds"] is False and told["import_kw"] == 4.2
+    (now,) = house.call("limit", import_kw=2, for_s=3600.0, source="DSO")["limits"]
+    assert now["holds"] is True and now["source"] == "DSO"
+    assert datetime.fromisoformat(now["end"]) - datetime.fromisoformat(now["start"]) == timedelta(hours=1)
+    assert house.call("limits")["limits"] == [now, told]
+    assert house.call("lift_limits")["lifted"] == 2
+    assert house.call("limits") == {"limits": []}
+
+
+def test_an_end_without_a_start_is_the_next_one_and_after_midnight_the_next_days(house: Console) -> None:
+    (told,) = house.call("limit", **{"import_kw": 1.0, "from": "23:00", "until": "01:00"})["limits"]
+    assert (told["local_start"], told["local_end"]) == ("2021-02-08T23:00+01:00", "2021-02-09T01:00+01:00")
+    (told,) = house.call("limit", import_kw=1.0, until="10:12")["limits"]
+    assert told["holds"] is True and told["local_end"] == "2021-02-08T10:12+01:00", "in 20 seconds"
+
+
+def test_why_of_a_relay_that_waits_or_was_shed_names_the_limit(house: Console) -> None:
+    house.call("override", point=HALL, value="on", for_s=7200.0)
+    house.lab.run(60)
+    assert house.call("why", point=HALL)["value"] == "on"
+    house.call("limit", import_kw=1.0, for_s=3600.0)
+    house.lab.run(30)
+    why = house.call("why", point=HALL)
+    assert why["value"] == "off" and why["level"] == 3
+    assert why["reason"].startswith("operator: grid operator's limit 1 kW until 11:1"), why["reason"]
+    assert why["next"] == {"holder": "user", "level": 8, "value": "on"}
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({}, "import_kw 'None' is no power"),
+        ({"import_kw": True, "for_s": 60}, "is no power"),
+        ({"import_kw": "4", "for_s": 60}, "is no power"),
+        ({"import_kw": 4.0}, "a limit needs one end"),
+        ({"import_kw": 4.0, "for_s": 60, "until": "19:00"}, "a limit needs one end"),
+        ({"import_kw": 4.0, "for_s": -60}, "for_s '-60' is no time"),
+        ({"import_kw": 4.0, "for_s": float("nan")}, "for_s 'nan' is no time"),
+        ({"import_kw": 4.0, "until": 19}, "until '19' is no text"),
+        ({"import_kw": 4.0, "for_s": 60, "source": 7}, "source '7' is no text"),
+        ({"import_kw": 4.0, "for_s": 60, "from": "soon"}, "--from 'soon' is no time"),
+        ({"import_kw": -4.0, "for_s": 60}, "limit of -4.0 kW"),
+        ({"import_kw": float("inf"), "for_s": 60}, "limit of inf kW"),
+        ({"import_kw": 4200.0, "for_s": 60}, "above the 11.04 kW of the connection itself; give kW, not W"),
+        ({"import_kw": 4.0, "for_s": 8 * 86_400}, "lasts 8.0 days, longest 7"),
+        ({"import_kw": 4.0, "from": "2021-02-07T17:00", "for_s": 60}, "is over since"),
+        ({"import_kw": 4.0, "from": "2021-02-08T17:00", "until": "2021-02-08T16:00"}, "not after its start"),
+    ],
+)
+def test_nonsense_is_refused_with_one_line(house: Console, params: dict[str, object], words: str) -> None:
+    with pytest.raises(PemsError) as refused:
+        house.call("limit", **params)
+    assert words in str(refused.value) and "\n" not in str(refused.value)
+    assert house.call("limits") == {"limits": []}
+
+
+def test_a_house_whose_operator_is_down_says_so(house: Console) -> None:
+    for _ in range(8):
+        house.lab.kill("/core/operator")
+        house.lab.run(20)
+    with pytest.raises(ConsoleError):
+        house.call("limit", import_kw=4.0, for_s=60.0)
+    with pytest.raises(ConsoleError, match="restarting"):
+        house.call("limits")
+
+
+# --- the command line -------------------------------------------------------------------------------------------------
+@pytest.fixture
+def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Said:
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = main(arguments)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+@pytest.fixture
+def served(house: Console, tmp_path: Path) -> Iterator[Console]:
+    (tmp_path / "state").mkdir()
+    with ConsoleServer(tmp_path / "state" / SOCKET_FILE, house.handlers.table()):
+        yield house
+
+
+def test_the_command_tells_lists_and_lifts(said: Said, served: Console) -> None:
+    def limit(*arguments: str) -> str:
+        code, out, err = said("limit", *arguments, "--state", "state")
+        assert (code, err) == (0, "")
+        return out.strip()
+
+    assert limit() == "the grid operator limits nothing"
+    line = "4.2 kW from 2021-02-08 17:00 until 19:00 (grid operator)"
+    assert limit("4.2", "--from", "17:00", "--until", "19:00") == f"import is limited to {line}"
+    assert limit("0", "--from", "2021-02-09T06:00", "--for", "30m", "--source", "the DSO").endswith(
+        "0 kW from 2021-02-09 06:00 until 06:30 (the DSO)"
+    )
+    assert limit().splitlines()[0] == line
+    rows = json.loads(limit("--json"))["limits"]
+    assert [row["import_kw"] for row in rows] == [4.2, 0.0]
+    assert limit("3", "--for", "2h").endswith("(grid operator, holds now)")
+    assert limit("--lift") == "3 limits lifted"
+    assert limit("--lift") == "no limits lifted"
+    assert json.loads(limit("--json")) == {"limits": []}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("limit 4.2", "a limit needs one end; --until 19:00 or --for 2h"),
+        ("limit 4.2 --for 2h --until 19:00", "a limit needs one end"),
+        ("limit --for 2h", "a limit needs its power; as in limit 4.2 --for 2h"),
+        ("limit 4.2 --lift", "--lift ends all limits"),
+        ("limit --lift --from 17:00", "--lift ends all limits"),
+        ("limit 4.2 --until 7pm", "--until '7pm' is no time; write it as 17:00 or 2021-02-08T17:00"),
+        ("limit 4.2 --for 2", "--for '2' has no unit"),
+        ("limit 4.2 --for 8d", "--for '8d' is 691200 s, must be 60 s to 604800 s"),
+        ("limit nan --for 2h", "KW nan is outside 0 to 1000 kW"),
+        ("limit 4200 --for 2h", "KW 4200 is outside 0 to 1000 kW"),
+        ("limit 420 --for 2h", "420 kW is above the 11.04 kW of the connection itself"),
+        ("limit four --for 2h", "Invalid value for 'KW'"),
+        ("limit -1 --for 2h", "No such option: -1"),
+        ("limit 4.2 --for 2h --source " + "x" * 81, "--source has 81 characters"),
+    ],
+)
+def test_each_mistake_is_one_line_and_exit_code_2(said: Said, served: Console, arguments: str, words: str) -> None:
+    code, out, err = said(*arguments.split(), "--state", "state")
+    assert (code, out) == (2, "") and err.startswith("error: ") and err.count("\n") == 1
+    assert words in err, err
+
+
+def test_the_help_shows_a_whole_event(said: Said) -> None:
+    code, out, _ = said("limit", "--help")
+    assert code == 0 and "limit 4.2 --from 17:00 --until 19:00" in out and "limit --lift" in out
+
+
+def test_a_limit_over_midnight_is_shown_with_both_days() -> None:
+    row = {"import_kw": 0.5, "local_start": "2021-02-08T23:00+01:00", "local_end": "2021-02-09T01:00+01:00"}
+    assert in_words(row) == "0.5 kW from 2021-02-08 23:00 until 2021-02-09 01:00 (grid operator)"
