@@ -20,6 +20,7 @@ from models.twins.gateway import GatewayTwin
 from models.twins.inverter import InverterTwin
 from models.twins.telemetry import telemetry
 from models.types.mode import Composite, InverterMode
+from models.types.reading import InverterReading
 from solvers.problem import BatteryProblem, PlanProblem
 from solvers.replay import battery_of, inverter_of, pinned
 from solvers.result import PlanResult
@@ -214,6 +215,7 @@ class _Registers:
         self._contract_kw, self._rated_kw = problem.export_limit_kw, problem.ac_limit_kw
         self._target: Target | None = None
         self._until = problem.start
+        self._read: dict[tuple[int, ...], Registers] = {}
         self.now = problem.start
         self.export_limit_kw = problem.export_limit_kw
 
@@ -223,14 +225,14 @@ class _Registers:
 
     def adopt(self, mode: InverterMode, until: datetime) -> None:
         """A run begins: its registers are those of the SOC that telemetry shows now."""
-        self._target, self._until = target_of(mode, self._read()[1]), until
+        self._target, self._until = target_of(mode, self._telemetry()[1].soc), until
 
     def command(self) -> None:
         """Sends what must still be written, unless commands are on their way."""
         if self._gateway.next_due() is not None:
             return
         assert self._target is not None
-        live, _ = self._read()
+        live = self._settings()
         clock, until = self.inverter.clock(self.now), self.inverter.clock(self._until)
         writes = mode_writes(self._target, until, clock, live)
         writes += export_writes(self.export_limit_kw, self._contract_kw, self._rated_kw, live)
@@ -249,9 +251,15 @@ class _Registers:
             self.inverter.settle(step)
             self._gateway.answers(step)
 
-    def _read(self) -> tuple[Registers, float | None]:
-        """Settings and SOC as one message of telemetry shows them."""
+    def _settings(self) -> Registers:
+        """As one message of telemetry shows them; the same are not read twice."""
+        raw = (int(self.inverter.running), *self.inverter.registers.values())
+        if raw not in self._read:
+            self._read[raw] = self._telemetry()[0]
+        return self._read[raw]
+
+    def _telemetry(self) -> tuple[Registers, InverterReading]:
         said = telemetry(self.inverter, (0.0, 0.0), (1.0, 1.0), at=self.now, battery_c=WARM_C)
         reading, registers = parse_telemetry(json.dumps(said).encode(), self.now)
         assert registers is not None
-        return registers, reading.soc
+        return registers, reading
