@@ -97,7 +97,8 @@ class DirectHouse:
 
     def __init__(self, problem: PlanProblem) -> None:
         self.lp, self._p, self._prices = Lp(), problem, tiers(problem)
-        self._names: dict[str, list[int] | list[list[int]]] = {}
+        self._series: dict[str, list[int]] = {}  # columns by name and slot
+        self._tables: dict[str, list[list[int]]] = {}  # by name, room and slot
         n = problem.steps
         # What each asset takes from (+) or gives to (-) the AC side, and takes from the DC side, per slot.
         self._ac: list[Terms] = [[] for _ in range(n)]
@@ -110,19 +111,19 @@ class DirectHouse:
         net = self._grid()
         self._phases(duty, net)
 
-    def _series(self, name: str, columns: list[int]) -> list[int]:
-        self._names[name] = columns
+    def _named(self, name: str, columns: list[int]) -> list[int]:
+        self._series[name] = columns
         return columns
 
     def _battery(self, b: BatteryProblem) -> None:
         p, lp, n = self._p, self.lp, self._p.steps
         buys = [b.charge_kw if known or p.free else 0.0 for known in p.price_known]
-        sun = self._series("charge_pv", [lp.column(high=b.charge_kw) for _ in range(n)])
-        grid = self._series("charge_ac", [lp.column(high=kw) for kw in buys])
+        sun = self._named("charge_pv", [lp.column(high=b.charge_kw) for _ in range(n)])
+        grid = self._named("charge_ac", [lp.column(high=kw) for kw in buys])
         wear = p.dt_h * b.wear_eur_per_kwh
-        give = self._series("discharge", [lp.column(cost=wear, high=b.discharge_kw) for _ in range(n)])
+        give = self._named("discharge", [lp.column(cost=wear, high=b.discharge_kw) for _ in range(n)])
         low, high = min(b.soc_min, b.soc), max(b.soc_max, b.soc)
-        soc = self._series("soc", [lp.column(low=low, high=high) for _ in range(n)])
+        soc = self._named("soc", [lp.column(low=low, high=high) for _ in range(n)])
         share = p.dt_h / b.capacity_kwh
         tapers = b.taper_above_soc < 1.0 and b.taper_end_share < 1.0
         for t in range(n):
@@ -151,9 +152,9 @@ class DirectHouse:
     def _sun(self) -> None:
         p, lp = self._p, self.lp
         over = self._prices.over_limit_eur_per_kwh
-        used = self._series("pv_ac", [lp.column() for _ in range(p.steps)])
+        used = self._named("pv_ac", [lp.column() for _ in range(p.steps)])
         price = [0.0 if p.pv_curtailable else p.dt_h * (over - max(0.0, earned)) for earned in p.price_export]
-        lost = self._series("curtailed", [lp.column(cost=eur) for eur in price])
+        lost = self._named("curtailed", [lp.column(cost=eur) for eur in price])
         for t in range(p.steps):
             lp.equal([(used[t], 1.0), (lost[t], 1.0), *self._dc[t]], p.pv_kw[t])
             lp.at_most([(used[t], 1.0), *self._inverter_out[t]], p.ac_limit_kw)
@@ -167,9 +168,9 @@ class DirectHouse:
         over = [lp.column(cost=p.dt_h * (eur + over_eur)) for eur in p.price_import]
         sold = zip(p.price_export, p.export_allowed_kw, strict=True)
         sell = [lp.column(cost=-p.dt_h * eur, high=kw) for eur, kw in sold]
-        self._series("imported", buy)
-        self._series("over", over)
-        self._series("exported", sell)
+        self._named("imported", buy)
+        self._named("over", over)
+        self._named("exported", sell)
         for t in range(n):
             lp.equal([(buy[t], 1.0), (over[t], 1.0), (sell[t], -1.0), *_times(self._ac[t], -1.0)], p.load_kw[t])
             if p.free and p.import_limit_kw > 0.0 and p.export_limit_kw > 0.0:
@@ -203,7 +204,7 @@ class DirectHouse:
         air = [[lp.column(low=-INF) for _ in range(n)] for _ in p.rooms]
         slab = [[lp.column(low=-INF) for _ in range(n)] for _ in p.rooms]
         duty = [[lp.column(low=low, high=high) for low, high in map(r.duty_bounds, range(n))] for r in p.rooms]
-        self._names |= {"air": air, "slab": slab, "duty": duty}
+        self._tables |= {"air": air, "slab": slab, "duty": duty}
         for i, room in enumerate(p.rooms):
             kept, driven = exact_step(room, p.dt_h)
             for t in range(n):
@@ -230,6 +231,17 @@ class DirectHouse:
             lp.constant += worth * (room.air_kwh_per_k + room.slab_kwh_per_k) * edge
         return duty
 
+    def close(self, name: str, slot: int) -> None:
+        """Lets a column of the house carry nothing in one slot: how directions are tried one by one."""
+        self.lp.high[self._series[name][slot]] = 0.0
+
+    def optimum(self) -> float:
+        """Objective of the best point [EUR]; infinite where there is none."""
+        h = self._run()
+        if h.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+            return INF
+        return float(h.getInfo().objective_function_value)
+
     def solve(self) -> Direct:
         """Solves it from scratch, with HiGHS's own presolve and tolerances a hundredth of the usual.
 
@@ -238,18 +250,28 @@ class DirectHouse:
         AssertionError
             HiGHS finds no optimum: there always is one.
         """
+        h = self._run()
+        status = h.getModelStatus()
+        assert status == highspy.HighsModelStatus.kOptimal, status
+        point = np.array(h.getSolution().col_value)
+        values = {name: point[np.array(columns, dtype=np.intp)] for name, columns in self._series.items()}
+        values |= {name: point[np.array(table, dtype=np.intp)] for name, table in self._tables.items() if table}
+        return Direct(objective_eur=float(h.getInfo().objective_function_value), values=values)
+
+    def _run(self) -> highspy.Highs:
+        """At such tolerances the dual simplex method gives up now and then after presolve, never without."""
         h = highspy.Highs()
         h.setOptionValue("output_flag", False)
         h.setOptionValue("threads", 1)
         for name in ("primal_feasibility_tolerance", "dual_feasibility_tolerance"):
             h.setOptionValue(name, 1e-9)
-        h.passModel(self.lp.to_highs())
-        h.run()
-        status = h.getModelStatus()
-        assert status == highspy.HighsModelStatus.kOptimal, status
-        point = np.array(h.getSolution().col_value)
-        values = {name: point[np.array(at, dtype=np.intp)] for name, at in self._names.items() if at}
-        return Direct(objective_eur=float(h.getInfo().objective_function_value), values=values)
+        for presolve in ("on", "off"):
+            h.setOptionValue("presolve", presolve)
+            h.passModel(self.lp.to_highs())
+            h.run()
+            if h.getModelStatus() in (highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kInfeasible):
+                break
+        return h
 
 
 def solve(problem: PlanProblem) -> Direct:
