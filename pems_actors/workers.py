@@ -21,10 +21,13 @@ def codec(name: str) -> JsonCodec:
 def _types(name: str) -> tuple[type, ...]:
     match name:
         case "optimizer":
+            from solvers.cards import DecisionCard
+            from solvers.marginal_table import MarginalTable
             from solvers.problem import PlanProblem
+            from solvers.questions import CardQuestion, MarginalQuestion
             from solvers.result import SignedPlan
 
-            return PlanProblem, SignedPlan
+            return PlanProblem, SignedPlan, CardQuestion, MarginalQuestion, DecisionCard, MarginalTable
         case "forecaster":
             from models.types.forecast import HouseForecast
             from models.types.forecast_request import ForecastRequest

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from models.errors import PlanError
-from solvers.cascade import Cascade
+from solvers.cascade import Cascade, default_members
 from solvers.checker import sign
 from solvers.problem import PlanProblem
 from solvers.rules import SmartRules
@@ -18,7 +18,8 @@ DEFAULT_TIME_LIMIT_S = 20.0
 def methods(
     *, time_limit_s: float = DEFAULT_TIME_LIMIT_S, clock: Callable[[], float] = time.monotonic
 ) -> dict[str, Callable[[object], object]]:
-    """Methods of the worker, from `PlanProblem` to `SignedPlan`: `plan`, and `smart`, the careful owner's rules.
+    """Methods of the worker: from `PlanProblem` to `SignedPlan` `plan`, and `smart`, the careful owner's rules; `card`
+    and `marginal` answer questions about a plan.
 
     Parameters
     ----------
@@ -27,7 +28,12 @@ def methods(
     clock : callable
         Monotonic seconds.
     """
-    cascade, owner = Cascade(clock=clock), SmartRules()
+    from solvers.answers import Answers  # noqa: PLC0415 - a second of imports, paid where plans are made
+    from solvers.pyomo_highs import PyomoHighs  # noqa: PLC0415
+
+    planner, *others = default_members()
+    assert isinstance(planner, PyomoHighs)
+    cascade, owner, answers = Cascade((planner, *others), clock=clock), SmartRules(), Answers(planner)
 
     def plan(body: object) -> object:
         return cascade.plan(_problem(body), time_limit_s=time_limit_s)
@@ -36,7 +42,7 @@ def methods(
         problem = _problem(body)
         return sign(problem, owner.solve(problem, time_limit_s=time_limit_s))
 
-    return {"plan": plan, "smart": smart}
+    return {"plan": plan, "smart": smart, "card": answers.card, "marginal": answers.marginal}
 
 
 def simulation_methods() -> dict[str, Callable[[object], object]]:

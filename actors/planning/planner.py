@@ -28,6 +28,7 @@ from actors.planning.assemble import ForcedHeat, HeldSetpoint, Now, PlanSettings
 from actors.planning.calm import Calm
 from actors.planning.outlook import price_outlook
 from actors.planning.peaks import MonthPeak, PeakStore
+from actors.planning.questions import OpenQuestions, PlanQuestion, RunningPlan
 from actors.planning.rooms_tracker import RoomStates
 from actors.runtime import Behaviour, WorkerCall, WorkerDone, WorkerFailed
 from models.physics.rooms import RoomPlant
@@ -82,7 +83,7 @@ class PlannerSetup:
 class Planner(Behaviour):
     """One plan every quarter hour and on events; one at a time.
 
-    Handles  readings, prices, weather, Tick, WorkerDone, WorkerFailed
+    Handles  readings, prices, weather, Tick, PlanQuestion, WorkerDone, WorkerFailed
     Sends    WorkerCall to the ports; publishes ForecastReady, PlanReady, PlanFailed
     Fails    on bugs only; without a plan the last one goes on, then the rules
     """
@@ -106,12 +107,14 @@ class Planner(Behaviour):
         self._again = ""
         self._number = 0
         self._problem: PlanProblem | None = None
+        self._running: RunningPlan | None = None
         self._alarmed = False
         self.made, self.failed = 0, 0
 
     def on_start(self) -> None:
         self._load = self._setup.load()
         self._states = self._setup.states()
+        self._questions = OpenQuestions(self.ctx, OPTIMIZER)
         self._peak = MonthPeak(self._setup.zone, self._setup.peaks)
         settings = self._setup.settings
         self._calm = Calm(
@@ -148,8 +151,10 @@ class Planner(Behaviour):
                 self._again = type(message).__name__.lower()
             case WorkerDone() | WorkerFailed() if message.id == self._busy:
                 self._continue(message)
+            case PlanQuestion():
+                self._questions.ask(message, self._running)
             case WorkerDone() | WorkerFailed():
-                pass  # an answer to a question of a former life
+                self._questions.answered(message)  # or else an answer to a question of a former life
             case _:
                 super().handle(message)
 
@@ -370,6 +375,7 @@ class Planner(Behaviour):
             self._fail("the plan's signature does not fit its problem")
             return
         self.made += 1
+        self._running = RunningPlan(problem=problem, plan=plan)
         self._calm.planned(plan.result, self.ctx.clock.now())
         if self._alarmed:
             self._alarmed = False

@@ -1,0 +1,46 @@
+"""Answers about a plan, from the model that made it: it is warm, and asked between two plans."""
+
+from __future__ import annotations
+
+from models.errors import PlanError
+from solvers.cards import DecisionCard
+from solvers.explain import Explainer
+from solvers.marginal import marginal_table
+from solvers.marginal_table import MarginalTable
+from solvers.model.kept import Limits
+from solvers.pyomo_highs import PyomoHighs
+from solvers.questions import CardQuestion, MarginalQuestion
+from solvers.validate import validate
+
+_LIMITS = Limits(time_s=10.0)  # of each re-solve
+
+
+class Answers:
+    """What the optimizer worker answers beside plans.
+
+    Parameters
+    ----------
+    planner : PyomoHighs
+        Its kept models are asked; one is built where there is none of the problem's shape.
+    limits : Limits
+        Of each re-solve.
+    """
+
+    def __init__(self, planner: PyomoHighs, limits: Limits = _LIMITS) -> None:
+        self._planner, self._limits = planner, limits
+
+    def card(self, body: object) -> DecisionCard:
+        """The card of the choice at a time. PlanError where nothing is chosen then."""
+        if not isinstance(body, CardQuestion):
+            raise PlanError(f"the optimizer got a {type(body).__name__}, must be a CardQuestion")
+        validate(body.problem)
+        model, _ = self._planner._model(body.problem)
+        return Explainer(model, body.problem, body.plan.result, self._limits).card(body.at, room=body.room)
+
+    def marginal(self, body: object) -> MarginalTable:
+        """What more consumption would cost."""
+        if not isinstance(body, MarginalQuestion):
+            raise PlanError(f"the optimizer got a {type(body).__name__}, must be a MarginalQuestion")
+        validate(body.problem)
+        model, _ = self._planner._model(body.problem)
+        return marginal_table(model, body.problem, self._limits, hours=body.hours)
