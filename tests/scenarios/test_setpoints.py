@@ -15,7 +15,9 @@ from config.load import load
 from config.schema import HouseFile
 from models.scorecard import PolicyScore, score
 from models.types.command import RELINQUISH, Level, RelayState
+from pems_actors.evidence import read_wire
 from pems_actors.release import release_all
+from pems_actors.simulate import simulate
 from pems_actors.simulation.policy import Job, Outcome, run_policy
 from tests.properties.house import ROOMS, house_file
 from tests.scenarios.home import DISPATCHER, FLAT, HOUR_S, LIVING, NOON, Home, spot
@@ -144,9 +146,10 @@ def three_rooms(control: str) -> HouseFile:
     """Three rooms of the demo house, without its battery: what heating costs is then what differs."""
     file = load(Path(config.__path__[0]) / "demo.toml")
     rooms = tuple(r.model_copy(update={"control": control}) for r in file.rooms if r.name in CHOSEN)
-    simulation = file.simulation.model_copy(update={"warmup_days": 1, "tail_h": 24, "tick_s": 150.0})
+    simulation = file.simulation.model_copy(update={"warmup_days": 1, "tail_h": 24})
     planner = file.planner.model_copy(update={"horizon_h": 24.0})
-    return file.model_copy(update={"rooms": rooms, "battery": None, "simulation": simulation, "planner": planner})
+    changes = {"rooms": rooms, "battery": None, "simulation": simulation, "planner": planner}
+    return file.model_copy(update=changes).for_simulation()
 
 
 def a_day(policy: str, control: str) -> tuple[PolicyScore, Outcome]:
@@ -175,3 +178,15 @@ def test_a_day_by_setpoints_costs_about_what_it_costs_by_relays_and_no_room_is_c
     assert setpoints.cost_eur < rules.cost_eur - 1.0
     assert setpoints.comfort_kh <= relays.comfort_kh + 0.05 and setpoints.deepest_k <= relays.deepest_k + 0.1
     assert most_moves_in_an_hour(outcome) <= 5, "four of the plan's, and one that gives a setpoint back"
+
+
+def test_simulate_plays_a_house_without_one_relay_to_switch(tmp_path: Path) -> None:
+    demo = load(Path(config.__path__[0]) / "demo.toml")
+    rooms = tuple(r.model_copy(update={"control": "setpoint"}) for r in demo.rooms)
+    simulation = demo.simulation.model_copy(update={"warmup_days": 0, "tail_h": 1})
+    file = demo.model_copy(update={"rooms": rooms, "simulation": simulation})
+    card = simulate(file, date(2021, 2, 9), 1 / 24, 1, 3600.0, tmp_path, ("smart", "pems"), lambda *_: None)
+    assert card["violations"] == 0
+    points = {line.point for line in read_wire(tmp_path / "wire.jsonl")}
+    assert {f"room.{r.name}.setpoint_c" for r in rooms} <= points
+    assert not {p for p in points if p.endswith(".relay")}
