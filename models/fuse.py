@@ -22,6 +22,7 @@ OVERLOAD_S = 60.0
 SETTLE_S = 10.0  # until what was shed shows in the meter
 SHED_RETURN_KW = 1.0
 RETURN_AFTER_S = 60.0
+LIMIT_SHED_S = 15.0  # above the operator's limit: plans and people that keep to it are given the time to do so
 WHOLE = 0  # the connection as a whole, beside its phases
 
 
@@ -111,11 +112,13 @@ def watch_fuse(
         limit_over_since_s=limited_s if free.get(WHOLE, 0.0) < 0 else None,
         overloaded=over and at_s - over_since_s > OVERLOAD_S,
     )
-    if min(free.values()) < 0:
-        if at_s - memory.shed_s < SETTLE_S:
-            return replace(new, roomy_since_s=None)
-        return _shed_more(house, rooms, replace(new, shed_s=at_s, roomy_since_s=None), free)
-    return _let_return(house, new, free, at_s) if memory.shed else new
+    if min(free.values()) >= 0:
+        return _let_return(house, new, free, at_s) if memory.shed else new
+    if free.get(WHOLE, 0.0) < 0 and at_s - limited_s < LIMIT_SHED_S:
+        del free[WHOLE]
+    if min(free.values()) >= 0 or at_s - memory.shed_s < SETTLE_S:
+        return replace(new, roomy_since_s=None)
+    return _shed_more(house, rooms, replace(new, shed_s=at_s, roomy_since_s=None), free)
 
 
 def _shed_more(
@@ -145,17 +148,22 @@ def _shed_more(
 
 
 def _let_return(house: House, memory: FuseMemory, free: Mapping[int, float], at_s: float) -> FuseMemory:
-    """Those that were shed last return first, as many as fit, once there has been room for a minute."""
+    """Those that were shed last return first, as many as fit, once there has been room for a minute.
+
+    Under an operator's limit one that does not fit lets the next pass: a large heater may not fit for hours.
+    """
     phases = sum(key != WHOLE for key in free)
     left = {key: kw - (SHED_RETURN_KW if key == WHOLE else SHED_RETURN_KW / phases) for key, kw in free.items()}
     kept = list(memory.shed)
-    while kept:
-        weight = {key: kw for key, kw in _weight(house, house.room(kept[-1])).items() if key in left}
+    for name in reversed(memory.shed):
+        weight = {key: kw for key, kw in _weight(house, house.room(name)).items() if key in left}
         if any(left[key] < kw for key, kw in weight.items()):
+            if name in memory.dimmed and WHOLE in left:
+                continue
             break
         for key, kw in weight.items():
             left[key] -= kw
-        kept.pop()
+        kept.remove(name)
     if len(kept) == len(memory.shed):
         return replace(memory, roomy_since_s=None)
     since_s = at_s if memory.roomy_since_s is None else memory.roomy_since_s

@@ -46,6 +46,11 @@ def view(
     )  # fmt: skip
 
 
+def lasting(grid_kw: float, **how: Any) -> tuple[View, View]:
+    """Import that does not pass by itself."""
+    return view(-15.0, grid_kw, **how), view(0.0, grid_kw, **how)
+
+
 def after(*views: View, memory: Memory | None = None, house: House = HOUSE) -> tuple[dict[str, Finding], Memory]:
     """What holds each point after these looks."""
     found: tuple[Finding, ...] = ()
@@ -101,7 +106,7 @@ def test_it_is_told_in_the_houses_time_with_the_day_where_that_is_another() -> N
 
 # --- shedding ---------------------------------------------------------------------------------------------------------
 def test_import_above_the_limit_sheds_in_order_as_much_as_is_needed_and_names_the_limit() -> None:
-    held, memory = after(view(0.0, 7.0))  # 2.8 kW too much: a and b, 3 kW
+    held, memory = after(*lasting(7.0))  # 2.8 kW too much: a and b, 3 kW
     assert memory.fuse.shed == ("a", "b")
     assert {(f.point, f.value, f.rule) for f in held.values()} == {
         ("room.a.relay", "off", "operator"), ("room.b.relay", "off", "operator"),
@@ -110,19 +115,31 @@ def test_import_above_the_limit_sheds_in_order_as_much_as_is_needed_and_names_th
 
 
 def test_import_at_the_limit_sheds_nothing_and_without_a_limit_neither() -> None:
-    assert after(view(0.0, 4.2))[0] == {}
-    assert after(view(0.0, 7.0, limit=None))[0] == {}
+    assert after(*lasting(4.2))[0] == {}
+    assert after(*lasting(7.0, limit=None))[0] == {}
 
 
 def test_a_limit_is_about_the_meter_and_not_about_a_phases_third_of_it() -> None:
-    assert after(view(0.0, 3.9, on=("b",)))[0] == {}, "2 kW on phase 1, where a third of 4.2 would be 1.4"
+    assert after(*lasting(3.9, on=("b",)))[0] == {}, "2 kW on phase 1, where a third of 4.2 would be 1.4"
 
 
 def test_what_was_shed_gets_time_to_show_in_the_meter() -> None:
-    _, memory = after(view(0.0, 5.0), view(5.0, 5.0))
+    _, memory = after(*lasting(5.0), view(5.0, 5.0))
     assert memory.fuse.shed == ("a",)
     _, memory = after(view(15.0, 5.0, on=("b", "c", "d")), memory=memory)
     assert memory.fuse.shed == ("a", "b")
+
+
+def test_what_passes_within_a_quarter_of_a_minute_sheds_nothing() -> None:
+    kettle = [view(at_s, 3.0 if at_s % 20 == 15 else 5.0) for at_s in range(0, 120, 5)]
+    assert after(*kettle)[0] == {}
+    held, _ = after(view(0.0, 5.0), view(10.0, 5.0))
+    assert held == {}, "a plan that keeps to the limit switches at its start too"
+
+
+def test_a_phase_above_its_fuse_does_not_wait_for_the_operators_patience() -> None:
+    _, memory = after(view(0.0, 9.0), house=NARROW)
+    assert memory.fuse.shed == ("a",) and memory.fuse.dimmed == frozenset()
 
 
 def test_a_limit_of_nothing_sheds_everything_and_trips_nothing() -> None:
@@ -141,24 +158,38 @@ def test_overload_trips_by_the_fuses_rating_whatever_the_operator_allows() -> No
 
 
 def test_under_a_limit_a_phase_above_its_fuse_is_still_shed_by_the_fuse() -> None:
-    held, memory = after(view(0.0, 9.0), house=NARROW)  # 4.8 kW too much for the operator; phase 1 at 4.67, rating 3.68
+    views = (view(-15.0, 9.0), view(0.0, 8.0, on=("b", "c", "d")))  # phase 1 at 4.7 kW, rating 3.7; then 3.8 too much
+    held, memory = after(*views, house=NARROW)
     assert memory.fuse.shed == ("a", "b", "c") and memory.fuse.dimmed == {"b", "c"}
     assert held["room.a.relay"].rule == "fuse" and held["room.b.relay"].rule == "operator"
 
 
 # --- coming back ------------------------------------------------------------------------------------------------------
 def test_under_the_limit_the_last_shed_returns_first_after_a_minute_of_room() -> None:
-    _, memory = after(view(0.0, 7.0))
-    _, memory = after(*(view(at_s, 1.5, on=()) for at_s in (15.0, 75.0, 80.0)), memory=memory)
-    assert memory.fuse.shed == ("a", "b"), "2.7 kW of room, of which 1 kW is kept: not enough for b"
-    _, memory = after(*(view(at_s, 1.1, on=()) for at_s in (90.0, 140.0)), memory=memory)
+    _, memory = after(*lasting(7.0))
+    _, memory = after(*(view(at_s, 1.1, on=()) for at_s in (15.0, 70.0)), memory=memory)
     assert memory.fuse.shed == ("a", "b")
-    _, memory = after(view(150.0, 1.1, on=()), memory=memory)
-    assert memory.fuse.shed == ("a",)
+    _, memory = after(view(75.0, 1.1, on=()), memory=memory)
+    assert memory.fuse.shed == ("a",), "3.1 kW of room, of which 1 kW is kept"
+
+
+def test_under_the_limit_a_heater_that_does_not_fit_lets_the_next_pass() -> None:
+    _, memory = after(*lasting(7.0, limit=replace(LIMIT, import_kw=0.0)))
+    assert memory.fuse.shed == ON
+    _, memory = after(*(view(at_s, 0.5, on=()) for at_s in (20.0, 80.0)), memory=memory)
+    assert memory.fuse.shed == ("b", "c"), "2.7 kW of room: d and a, 1 kW each"
+
+
+def test_under_the_fuse_a_heater_that_does_not_fit_holds_the_others_back() -> None:
+    _, memory = after(view(0.0, 10.5, limit=None), house=NARROW)
+    assert memory.fuse.shed == ("a", "b")
+    views = (view(at_s, 6.0, on=(), limit=None) for at_s in (30.0, 95.0))  # 1.3 kW on phase 1
+    _, memory = after(*views, memory=memory, house=NARROW)
+    assert memory.fuse.shed == ("a", "b")
 
 
 def test_after_the_end_all_return_after_a_minute() -> None:
-    _, memory = after(view(0.0, 7.0, limit=replace(LIMIT, import_kw=0.0)))
+    _, memory = after(*lasting(7.0, limit=replace(LIMIT, import_kw=0.0)))
     assert memory.fuse.shed == ON
     held, memory = after(view(15.0, 0.5, on=(), limit=None), memory=memory)
     assert len(held) == 4 and "awaited" in held["room.a.relay"].text
@@ -167,7 +198,7 @@ def test_after_the_end_all_return_after_a_minute() -> None:
 
 
 def test_shed_rooms_stay_off_while_the_meter_is_silent() -> None:
-    _, memory = after(view(0.0, 7.0))
+    _, memory = after(*lasting(7.0))
     held, _ = after(view(30.0, None), view(300.0, None), memory=memory)
     assert set(held) == {"room.a.relay", "room.b.relay"}
     assert held["room.a.relay"].text == "grid power is not known"
@@ -175,7 +206,7 @@ def test_shed_rooms_stay_off_while_the_meter_is_silent() -> None:
 
 # --- frost and battery ------------------------------------------------------------------------------------------------
 def test_a_room_at_its_frost_limit_is_not_kept_cold_for_the_operator_but_for_the_fuse() -> None:
-    held, memory = after(view(0.0, 5.0, air_c=7.9))
+    held, memory = after(*lasting(5.0, air_c=7.9))
     assert memory.fuse.shed == ("a",) and held["room.a.relay"].rule == "frost" and held["room.a.relay"].value == "auto"
     held, memory = after(view(15.0, 9.0, air_c=7.9), memory=memory, house=NARROW)
     assert held["room.a.relay"].rule == "fuse" and held["room.a.relay"].value == "off"
