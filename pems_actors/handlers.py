@@ -17,6 +17,7 @@ from config.schema import HouseFile
 from models.errors import ConsoleError
 from models.types.command import RELINQUISH, Level, Relinquish, Request, Value, Verdict
 from pems_actors.limits import asked, shown
+from pems_actors.questions import Questions
 from pems_actors.values import from_json
 
 GATE, SAFETY, OPERATOR = "/core/gate", "/core/safety", "/core/operator"
@@ -44,6 +45,7 @@ class Handlers:
     def __init__(self, runtime: Runtime, config: HouseFile, speed: float) -> None:
         self._runtime, self._config, self._speed = runtime, config, speed
         self._points = {p.name: p for p in all_points(config.house)}
+        self._questions = Questions(runtime, ZoneInfo(config.house.site.timezone), speed)
         self._lock = threading.Lock()
         self._seq = 0
 
@@ -51,7 +53,7 @@ class Handlers:
         """Method name to handler."""
         names = ("ps", "tree", "why", "state", "restart", "override", "release", "trip", "reset", "inject", "status",
                  "limit", "limits", "lift_limits")  # fmt: skip
-        return {name: getattr(self, name) for name in names}
+        return {**{name: getattr(self, name) for name in names}, **self._questions.table()}
 
     # --- looking ------------------------------------------------------------------------------------------------
     def ps(self, params: dict[str, Any]) -> object:
@@ -95,7 +97,8 @@ class Handlers:
             raise ConsoleError("the gate is restarting", hint="ask again in a moment")
         device = self._snapshot(spec.device)
         permit = {"permit_left_s": gate.get("permit_left_s")}
-        return {"point": spec.name, **row, **permit, "next": _next(row), "device": _device_row(device, spec.name)}
+        told = {"point": spec.name, **row, **permit, "next": _next(row), "device": _device_row(device, spec.name)}
+        return {**told, "card": _card_of(spec.name)}
 
     def state(self, params: dict[str, Any]) -> object:
         """What one actor shows of itself."""
@@ -265,6 +268,14 @@ def _next(row: dict[str, Any]) -> dict[str, Any]:
         if row.get("tripped") or level is None or (slot["level"], slot["source"]) > held:  # None: the gate is cold
             return {"holder": slot["source"], "level": slot["level"], "value": slot["value"]}
     return {"holder": "default", "level": 16, "value": row.get("default")}
+
+
+def _card_of(point: str) -> str | None:
+    """The command that explains the plan's choice for a point; None for what no plan chooses."""
+    if point == "inverter.mode":
+        return "explain"
+    parts = point.split(".")
+    return f"explain --room {parts[1]}" if parts[0] == "room" and len(parts) == 3 else None
 
 
 def _device_row(snapshot: dict[str, Any], point: str) -> object:
