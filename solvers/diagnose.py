@@ -10,22 +10,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 
 from models.errors import PlanError
-from solvers.diagnose_lp import (
+from solvers.diagnose_groups import Group, beginning, group_of
+from solvers.diagnose_lp import Asked, Elastic
+from solvers.diagnosis import (
     CONNECTION,
     EXPORT,
+    FUSE,
     HELD,
     OPERATOR,
     PHASES,
+    SHARED,
     UNKNOWN_PRICES,
-    Asked,
-    Elastic,
-    Group,
-    beginning,
-    group_of,
+    Conflict,
+    Diagnosis,
+    Miss,
+    Parts,
+    Reason,
+    Remedy,
 )
 from solvers.problem import PlanProblem
 from solvers.result import BentRule, PlanResult, Quality
@@ -37,77 +41,7 @@ _MANY = 4  # rooms; more are looked at together
 _GAP_H = 1.0  # misses closer together than this are one
 _LONG_H = 6.0  # of a longer miss this much, or as much as there is to its worst slot, is asked about
 _AFTER_H = 6.0  # looked beyond the last miss: what others need soon after takes part
-FUSE = "grid.fuse"  # the connection and its three phases together, as a remedy
-SHARED = (CONNECTION, OPERATOR, PHASES)  # limits on power that several may run into together
 
-
-class Reason(StrEnum):
-    """Why a limit is bent."""
-
-    CONFLICT = "conflict"  # other limits do not let it be kept
-    PHYSICS = "physics"  # no plan could keep it, whatever the other limits
-    PRICE = "price"  # keeping it costs more than it is worth
-    EXECUTION = "execution"  # powers chosen freely would keep it; what the inverter runs, or rules, do not
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Miss:
-    """One limit that is bent over some slots."""
-
-    limit: str  # a group: "grid.import_limit", "battery.reserve", "room.hall.below", ...
-    first_slot: int
-    last_slot: int
-    worst_slot: int
-    amount: float  # in the worst slot
-    unit: str
-    cost_eur: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Remedy:
-    """One limit that, moved alone, would let the others be kept."""
-
-    limit: str
-    by: float | None  # how far; None: it is there or not (a hold, prices that are not known)
-    unit: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """Where a miss comes from, added up over its slots [unit x h]."""
-
-    physics: float
-    conflict: float
-    price: float
-    execution: float
-
-    @property
-    def reason(self) -> Reason:
-        """The largest part."""
-        return max(Reason, key=lambda r: float(getattr(self, r.value)))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conflict:
-    """Limits that cannot be kept together; with another reason than `CONFLICT` a single one."""
-
-    reason: Reason
-    misses: tuple[Miss, ...]  # dearest first
-    limits: tuple[str, ...]  # all that take part, the bent ones first
-    remedies: tuple[Remedy, ...]
-    parts: Parts
-    kept_from_slot: int | None = None  # PHYSICS: the first slot at whose end it could be kept; None: not in this plan
-    keeping_eur: float | None = None  # PRICE: what keeping it would cost more
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Diagnosis:
-    """All that a plan bends, explained, dearest first."""
-
-    conflicts: tuple[Conflict, ...]
-    untold: int  # misses that were not looked into: cheaper than those that were, or no time was left
-    solves: int
-    wall_s: float
 
 
 def diagnose(
@@ -127,7 +61,7 @@ def diagnose(
     Raises
     ------
     PlanError
-        There is no plan, or not even the relaxation was solved in time.
+        There is no plan.
     """
     started = time.monotonic()
     if result.quality is Quality.FAILED:

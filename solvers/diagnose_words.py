@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from solvers.diagnose import FUSE, Conflict, Diagnosis, Miss, Reason, Remedy
-from solvers.diagnose_lp import CONNECTION, EXPORT, OPERATOR, PHASES, UNKNOWN_PRICES
+from solvers.diagnosis import (
+    CONNECTION,
+    EXPORT,
+    FUSE,
+    OPERATOR,
+    PHASES,
+    UNKNOWN_PRICES,
+    Conflict,
+    Diagnosis,
+    Miss,
+    Reason,
+    Remedy,
+)
 from solvers.problem import PlanProblem, RoomProblem
 from solvers.result import PlanResult
 from solvers.tiers import base_target
@@ -177,7 +189,7 @@ class _Teller:
             r = self._rooms[name]
             if side == "below":
                 return f"{name} starts at {r.air_c:.1f} degC with a heater of {r.heater_kw:.1f} kW{by}"
-            return f"{name} starts at {r.air_c:.1f} degC, and sun and neighbours warm it{by}"
+            return f"{name} starts at {r.air_c:.1f} degC, warmed by its slab, sun and neighbours{by}"
         if miss.limit == EXPORT:
             return f"the sun gives up to {max(p.pv_kw):.1f} kW and cannot be curtailed"
         t = miss.worst_slot
@@ -209,10 +221,10 @@ class _Teller:
             return f"{_room_of(remedy.limit)[1]} not held"
         side = _room_of(remedy.limit)[2]
         if side:
-            return f"{name} {remedy.by:.1f} K {'lower' if side == 'below' else 'higher'}"
+            return f"{name} {_up(remedy.by)} K {'lower' if side == 'below' else 'higher'}"
         if remedy.unit == "soc":
-            return f"{name} lower by {100.0 * remedy.by:.0f} %"
-        return f"{name} {remedy.by:.1f} kW higher"
+            return f"{name} lower by {_up(100.0 * remedy.by)} %"
+        return f"{name} {_up(remedy.by)} kW higher"
 
 
 def _room_of(limit: str) -> tuple[str, str, str]:
@@ -221,6 +233,11 @@ def _room_of(limit: str) -> tuple[str, str, str]:
         return "", "", ""
     name, _, side = limit.removeprefix("room.").rpartition(".")
     return "room", name, side
+
+
+def _up(value: float) -> str:
+    """Rounded up: what is told must be enough."""
+    return f"{math.ceil(10.0 * value - 1e-6) / 10.0:.1f}"
 
 
 def _short(limit: str) -> str:
