@@ -5,7 +5,7 @@ hysteresis; a TRIP is latched until a person resets it. Of two findings for one 
 
 rule            cause                                      action   ends when                        who may override
 fuse            a phase above its rating                   LIMIT    room for the load and 1 kW       levels 1, 2
-operator        import above the grid operator's limit     LIMIT    room for the load and 1 kW       frost, levels 1, 2
+operator        the grid operator's limit passed for 15 s  LIMIT    room for the load and 1 kW       frost, levels 1, 2
                 ... for 30 s, the battery charged from it  LIMIT    the limit's end                  levels 1, 2
 fuse_overload   a phase above 1.1 x for 60 s               TRIP     reset                            level 1
 room_maximum    air at the room's maximum                  LIMIT    0.2 K below                      levels 1, 2
