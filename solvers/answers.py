@@ -5,11 +5,14 @@ from __future__ import annotations
 from models.errors import PlanError
 from solvers.cards import DecisionCard
 from solvers.explain import Explainer
+from solvers.ledger import slot_time
 from solvers.marginal import marginal_table
 from solvers.marginal_table import MarginalTable
 from solvers.model.kept import Limits
+from solvers.problem import PlanProblem
 from solvers.pyomo_highs import PyomoHighs
 from solvers.questions import CardQuestion, MarginalQuestion
+from solvers.result import SignedPlan
 from solvers.validate import validate
 
 _LIMITS = Limits(time_s=10.0)  # of each re-solve
@@ -44,3 +47,17 @@ class Answers:
         validate(body.problem)
         model, _ = self._planner._model(body.problem)
         return marginal_table(model, body.problem, self._limits, hours=body.hours)
+
+    def all_cards(self, problem: PlanProblem, plan: SignedPlan) -> tuple[DecisionCard, ...]:
+        """The cards of all switches of the inverter in a plan, in order of time; empty without a battery."""
+        validate(problem)
+        if problem.battery is None:
+            return ()
+        model, _ = self._planner._model(problem)
+        explainer = Explainer(model, problem, plan.result, self._limits)
+        found: list[DecisionCard] = []
+        at = problem.start
+        while at < slot_time(problem, problem.steps):
+            found.append(explainer.card(at))
+            at = found[-1].end
+        return tuple(found)

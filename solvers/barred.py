@@ -36,8 +36,8 @@ class Bar:
     stop: int
 
 
-def bar(problem: PlanProblem, composite: Composite, start: int, stop: int) -> Bar | str:
-    """What forbids a run of a composite; or why it cannot be forbidden.
+def bar(problem: PlanProblem, composite: Composite, start: int, stop: int, *, since: int | None = None) -> Bar | str:
+    """What forbids a composite in some slots of its run; or why it cannot be forbidden.
 
     Parameters
     ----------
@@ -46,7 +46,9 @@ def bar(problem: PlanProblem, composite: Composite, start: int, stop: int) -> Ba
     composite : Composite
         Of the run; `hold` and `sell_production` are one option.
     start, stop : int
-        Its slots.
+        Those slots.
+    since : int, optional
+        First slot of the run; None: `start`.
 
     Returns
     -------
@@ -58,7 +60,8 @@ def bar(problem: PlanProblem, composite: Composite, start: int, stop: int) -> Ba
     begun = forced_modes(problem)
     running, age = _running(problem, begun)
     free = len(begun)
-    if start <= free and running and options[0] not in _ACTIVE:  # a charge or discharge may rest at any time
+    first = start if since is None else since
+    if first <= free and running and options[0] not in _ACTIVE:  # a charge or discharge may rest at any time
         free += max(0, problem.min_mode_slots - age)
     if free >= stop:
         held = "is held by hand" if len(begun) >= stop else "has not run for its minimum time"

@@ -59,10 +59,12 @@ class HeatSpan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alternative:
-    """The best plan without the choice: the same problem, solved with the choice forbidden in its slots."""
+    """The best plan without the choice: the same problem, solved with the choice forbidden from `start` to `end`."""
 
+    start: datetime
+    end: datetime
     extra_eur: float  # its objective less the plan's; below 0 only within the plan's gap, or where calm was kept
-    modes: tuple[ModeSpan, ...]  # while the choice would have run (empty for rooms)
+    modes: tuple[ModeSpan, ...]  # meanwhile (empty for rooms)
     heat: tuple[HeatSpan, ...]  # where the heating goes instead (rooms)
     method: str  # how it was found
 

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from models.errors import PlanError
-from models.types.mode import InverterMode
+from models.types.mode import Composite, InverterMode
 from solvers.account import mode_changes
 from solvers.barred import Bar, Choice, bar
 from solvers.cards import Alternative, DecisionCard, Flip, ModeSpan, Quantity
@@ -35,6 +35,7 @@ from solvers.relaxed_cards import flow_block, heat_block, relaxed_card
 from solvers.result import PlanResult, Quality
 
 _ADAPT_ABOVE_EUR = 0.03  # as in planning: what composites may lose before heating is adapted to them
+_AWHILE_H = 1.0  # for so long at least is the regular mode forbidden
 INVERTER = "inverter.mode"
 DP = "dynamic program over composites"
 
@@ -140,7 +141,10 @@ class Explainer:
             gap_eur=r.gap_eur,
             took_s=0.0,
         )
-        barred = bar(p, mode.composite, start, stop)
+        since = start
+        if mode.composite is Composite.REGULAR:  # runs for days; what is asked is why nothing else is done then
+            start, stop = slot, min(stop, slot + max(p.min_mode_slots, round(_AWHILE_H / p.dt_h)))
+        barred = bar(p, mode.composite, start, stop, since=since)
         if isinstance(barred, str):
             return replace(plain, no_alternative=barred)
         peak_kw = 0.0 if p.peak is None else highest_import_kw(p, self._probe.base)
@@ -156,6 +160,8 @@ class Explainer:
             alternative=Alternative(
                 extra_eur=other.objective_eur - r.objective_eur,
                 modes=_spans(p, other.modes, start, stop),
+                start=slot_time(p, barred.start),
+                end=slot_time(p, barred.stop),
                 heat=(),
                 method=f"{DP}, heating {'adapted' if adapted else 'as planned'}",
             ),

@@ -95,6 +95,10 @@ class Probe:
             m._limit(self._limits)
             return self._usable(m._run(vectors, 0.0))
 
+    def limit(self) -> None:
+        """Gives the next solve its time."""
+        self._model._limit(self._limits)
+
     @contextmanager
     def loads(self) -> Iterator[LoadProbe]:
         """For many questions about load alone: each moves a few right-hand sides only."""
@@ -178,6 +182,7 @@ class LoadProbe:
             len(touched), d.rows[touched], d.lower[touched] + moved, d.upper[touched] + moved
         )
         self._raised = raised
+        self._probe.limit()
         self._highs.run()
         self._probe.solves += 1
         status = self._highs.getModelStatus()

@@ -124,6 +124,8 @@ def relaxed_card(problem: PlanProblem, result: PlanResult, block: Block, probe: 
         if other is None
         else Alternative(
             extra_eur=max(0.0, other.objective_eur - probe.base.objective_eur),
+            start=slot_time(p, block.fixes[0].start),
+            end=slot_time(p, stop),
             modes=(),
             heat=() if block.room is None else _moved(p, block.room, probe.base, other),
             method=METHOD,

@@ -22,7 +22,7 @@ _TERMS = {
     "heat": "heat left at the end",
     "other": "small differences",
 }
-_QUANTITIES = {"price": "the market's price", "sun": "the sun", "load": "the household's load"}
+_QUANTITIES = {"price": "the market's price", "sun": "the sun", "load": "the house's load"}
 
 
 def money(eur: float, *, plus: bool = True) -> str:
@@ -51,20 +51,21 @@ def card_lines(answer: Mapping[str, Any], clock: _Clock | None = None) -> Iterat
         return
     extra = float(other.get("extra_eur") or 0.0)
     yield "", ""
-    yield f"why: it saves {money(extra, plus=False)} EUR against the best plan without it", "bold"
+    saves = "saves" if extra >= 0.0 else "costs"
+    yield f"why: it {saves} {money(abs(extra), plus=False)} EUR against the best plan without it", "bold"
     for term in answer.get("terms") or ():
         yield f"  {money(term['eur']):>8} EUR  {_term(term, clock)}", "" if term["eur"] >= 0 else "dim"
     lost = answer.get("more_losses_kwh")
     if isinstance(lost, float) and abs(lost) >= 0.05:
         yield f"{'':>14}  ({abs(lost):.1f} kWh {'more' if lost > 0 else 'less'} lost in battery and inverter)", "dim"
     yield "", ""
-    yield "instead", "bold"
+    yield f"without it from {clock.span(other.get('start'), other.get('end'))}", "bold"
     for line in _instead(other, clock):
         yield f"  {line}", ""
     yield f"  found by: {other.get('method')}", "dim"
     if answer.get("flips"):
         yield "", ""
-        yield "it would not be worth it", "bold"
+        yield "what would flip it", "bold"
         for flip in answer["flips"]:
             yield f"  {_flip(flip, clock)}", ""
         yield f"  found by: {answer.get('flip_method')}", "dim"
@@ -121,12 +122,15 @@ def _flip(flip: Mapping[str, Any], clock: _Clock) -> str:
     what = _QUANTITIES.get(str(flip["quantity"]), str(flip["quantity"]))
     unit, now, at = flip["unit"], float(flip["now"]), flip.get("flips_at")
     digits = 3 if unit == "EUR/kWh" else 1
-    window = clock.span(flip["start"], flip["end"])
+
+    def number(value: float) -> str:
+        return f"{value:.{digits}f}".replace("-", "\u2212")
+
+    told = f"{what} {clock.span(flip['start'], flip['end'])}, {number(now)} {unit} now"
     if at is None:
         low, high = flip["searched"]
-        return f"whatever {what} ({low:.{digits}f} to {high:.{digits}f} {unit} tried, {now:.{digits}f} now; {window})"
-    side = "from" if at > now else "down to"
-    return f"{side} {at:.{digits}f} {unit} of {what}, {now:.{digits}f} now; {window}"
+        return f"{told}: nothing from {number(low)} to {number(high)}"
+    return f"{told}: {'from' if at > now else 'down to'} {number(float(at))}"
 
 
 def marginal(answer: Mapping[str, Any]) -> RenderableType:
