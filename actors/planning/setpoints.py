@@ -6,9 +6,9 @@ heat; here it is said *how*:
 heat    just above the air, so that the thermostat starts, and at least so high that it stops (its hysteresis above the
         setpoint) where the plan wants the air to be by the end of this run of heating. Already that warm: rest.
 rest    the lower edge of the band: the thermostat is quiet, and starts by itself before the room gets cold.
-
-A thermostat that has started goes on until the air is its hysteresis above the setpoint, so a room that rests within
-that of its lower edge heats up to there. That is the price of leaving the relay alone; the next plan sees it.
+quiet   a thermostat that has started goes on until the air is its hysteresis above the setpoint. So where the air is
+        within that of the lower edge, the room rests below the edge, as far as its night band goes, until the air is
+        nearly there. (If PEMS is gone before, Loxone is back at the edge with the next missed heartbeat.)
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from models.types.loxone import SETPOINT_LIMITS_C, THERMOSTAT_HYSTERESIS_K
 START_K = 0.2  # above the air: more than a reading is rounded, so that the thermostat surely starts
 TOP_MARGIN_K = 0.3  # heating stops so far below the room's maximum: the slab goes on giving
 LEAST_MOVE_K = 0.2
+NEAR_EDGE_K = 0.1  # who rests below the edge is back there when the air is so near
 MOVES_PER_H = 4  # and the step of the band, which is always followed
 IDLE_DUTY = 0.02  # a slot with less is not part of a run of heating
 
@@ -102,10 +103,10 @@ class Setpoint:
     """
 
     def __init__(self, room: Room, min_s: float) -> None:
-        self._min_s = min_s
+        self._min_s, self._lowest_c = min_s, room.lowest_c
         self._top_c = min(room.max_c - TOP_MARGIN_K - THERMOSTAT_HYSTERESIS_K, SETPOINT_LIMITS_C[1])
         self._now_c: float | None = None
-        self._heats = False
+        self._heats = self._quiet = False
         self._turned_s = -math.inf  # from rest to heat or back
         self._moved_s: deque[float] = deque(maxlen=MOVES_PER_H)
 
@@ -127,21 +128,33 @@ class Setpoint:
         top_c = max(edge_c, self._top_c)
         goal_c = min(wish.goal_c, top_c + THERMOSTAT_HYSTERESIS_K)
         heats = wish.heat and air_c is not None and air_c < goal_c
-        wanted_c = edge_c
+        left = MOVES_PER_H - sum(at_s - s < 3600.0 for s in self._moved_s)
+        wanted_c = rest_c = self._rest_c(edge_c, air_c, relay_on and left > 1)
         if heats and air_c is not None:
             wanted_c = min(max(self._heating_c(goal_c, air_c, relay_on), edge_c), top_c)
         now_c = self._now_c
-        if now_c is None or now_c < edge_c:  # what keeps the room in its band is never put off
-            return self._move(wanted_c, heats, at_s)
+        if now_c is None or now_c < min(edge_c, rest_c):  # what keeps the room in its band is never put off
+            return self._move(wanted_c, heats, at_s, quiet=False)
         if wanted_c == now_c:
             self._heats = heats
             return now_c
         turns = heats is not self._heats
         early = at_s - self._turned_s < self._min_s if turns else abs(wanted_c - now_c) < LEAST_MOVE_K - 1e-9
-        left = MOVES_PER_H - sum(at_s - s < 3600.0 for s in self._moved_s)
-        if early or left <= (1 if heats else 0):  # who starts must be able to stop
+        if early or left <= (2 if heats else 0):  # who starts must be able to hush the thermostat and to come back
             return now_c
-        return self._move(wanted_c, heats, at_s)
+        return self._move(wanted_c, heats, at_s, quiet=wanted_c < edge_c)
+
+    def _rest_c(self, edge_c: float, air_c: float | None, hush: bool) -> float:
+        """The setpoint at which the thermostat rests: the edge, or (`hush`) below it where it would heat on else."""
+        now_c = self._now_c
+        if air_c is None or now_c is None or air_c <= edge_c + NEAR_EDGE_K:
+            return edge_c
+        if self._quiet and now_c < edge_c:
+            return now_c
+        if self._heats and hush and air_c <= edge_c + THERMOSTAT_HYSTERESIS_K:
+            quiet_c = math.floor((air_c - THERMOSTAT_HYSTERESIS_K) * 10.0 - 0.5) / 10.0
+            return quiet_c if quiet_c >= self._lowest_c else edge_c
+        return edge_c
 
     def _heating_c(self, goal_c: float, air_c: float, relay_on: bool) -> float:
         """The setpoint that heats to `goal_c`; while it heats it is only ever raised."""
@@ -150,10 +163,10 @@ class Setpoint:
             return max(stops_c, self._now_c)
         return max(stops_c, round(air_c + START_K, 1))
 
-    def _move(self, level_c: float, heats: bool, at_s: float) -> float:
+    def _move(self, level_c: float, heats: bool, at_s: float, *, quiet: bool) -> float:
         if level_c != self._now_c:
             self._moved_s.append(at_s)
         if heats is not self._heats:
             self._turned_s = at_s
-        self._now_c, self._heats = level_c, heats
+        self._now_c, self._heats, self._quiet = level_c, heats, quiet
         return level_c

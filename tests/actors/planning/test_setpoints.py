@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.planning.setpoints import MOVES_PER_H, START_K, TOP_MARGIN_K, Setpoint, Wish, goal_c, held_duty
+from actors.planning.setpoints import (
+    MOVES_PER_H,
+    NEAR_EDGE_K,
+    START_K,
+    TOP_MARGIN_K,
+    Setpoint,
+    Wish,
+    goal_c,
+    held_duty,
+)
 from models.physics.observer import RoomState
 from models.physics.rooms import nominal_plants
 from models.types.loxone import THERMOSTAT_HYSTERESIS_K
@@ -27,12 +36,15 @@ class Thermostat:
         self.air_c, self.on, self.at_s = air_c, False, 0.0
         self.setpoint = Setpoint(HALL, MIN_S)
         self.levels: list[float] = []
+        self.read_c: list[float] = []
         self.heated_s = 0.0
 
     def run(self, wish: Wish, seconds: float) -> None:
         for _ in range(int(seconds / 60)):
-            level_c = self.setpoint.level_c(wish, air_c=round(self.air_c, 1), relay_on=self.on, at_s=self.at_s)
+            air_c = round(self.air_c, 1)
+            level_c = self.setpoint.level_c(wish, air_c=air_c, relay_on=self.on, at_s=self.at_s)
             self.levels.append(level_c)
+            self.read_c.append(air_c)
             if self.air_c < level_c:
                 self.on = True
             elif self.air_c > level_c + THERMOSTAT_HYSTERESIS_K:
@@ -67,6 +79,24 @@ def test_a_room_that_rests_is_left_at_the_lower_edge_where_its_thermostat_keeps_
     room.run(REST, 8 * 3600)
     assert set(room.levels) == {19.0}
     assert 18.95 <= room.air_c <= 19.5
+
+
+def test_a_thermostat_that_would_heat_on_is_hushed_until_the_room_is_near_its_edge() -> None:
+    room = Thermostat(19.1)
+    room.run(Wish(heat=True, goal_c=19.4, edge_c=19.0), 900)
+    heated_s = room.heated_s
+    assert heated_s == 900.0 and 19.0 < room.air_c < 19.4, "resting at the edge it would heat on to 19.4"
+    room.run(REST, 600)
+    assert room.heated_s == heated_s and room.levels[-1] < 19.0
+    room.run(REST, 1800)
+    assert room.levels[-1] == 19.0 and 18.95 <= room.air_c <= 19.2
+
+
+def test_by_night_there_is_no_room_below_the_edge_to_hush_a_thermostat() -> None:
+    room = Thermostat(18.1)
+    room.run(Wish(heat=True, goal_c=18.4, edge_c=18.0), 900)
+    room.run(Wish(heat=False, goal_c=18.4, edge_c=18.0), 60)
+    assert room.on and room.levels[-1] == 18.0
 
 
 def test_a_room_as_warm_as_planned_is_not_heated_however_much_is_owed() -> None:
@@ -123,7 +153,7 @@ def test_the_step_of_the_band_is_followed_even_after_all_other_moves() -> None:
     ),
     air_c=st.floats(17.0, 23.0),
 )  # fmt: skip
-def test_whatever_is_planned_there_are_few_moves_and_each_level_is_between_edge_and_top(
+def test_whatever_is_planned_there_are_few_moves_and_no_level_lets_the_room_get_cold_or_hot(
     wishes: list[tuple[bool, float, float, int]], air_c: float
 ) -> None:
     room, edges = Thermostat(air_c), list[float]()
@@ -134,8 +164,9 @@ def test_whatever_is_planned_there_are_few_moves_and_each_level_is_between_edge_
         steps += bool(edges) and edge > edges[-1]
         room.run(Wish(heat=heat, goal_c=goal, edge_c=edge), 60 * minutes)
         edges += [edge] * minutes
-    for level, edge in zip(room.levels, edges, strict=True):
-        assert edge <= level <= HALL.max_c - TOP_MARGIN_K - THERMOSTAT_HYSTERESIS_K
+    for level, edge, read_c in zip(room.levels, edges, room.read_c, strict=True):
+        assert HALL.lowest_c <= level <= HALL.max_c - TOP_MARGIN_K - THERMOSTAT_HYSTERESIS_K
+        assert level >= edge or read_c > edge + NEAR_EDGE_K, "below its edge it is told nothing"
     moved = [i for i, (a, b) in enumerate(itertools.pairwise(room.levels)) if a != b]
     wished = [i for i in moved if edges[i + 1] <= edges[i]]  # without the step of the band
     assert all(sum(i <= j < i + 60 for j in wished) <= MOVES_PER_H for i in wished)
