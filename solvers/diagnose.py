@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from models.errors import PlanError
 from solvers.diagnose_groups import Group, beginning, group_of
-from solvers.diagnose_lp import Asked, Elastic
+from solvers.diagnose_lp import Answer, Asked, Elastic
 from solvers.diagnosis import (
     CONNECTION,
     EXPORT,
@@ -35,11 +35,11 @@ from solvers.problem import PlanProblem
 from solvers.result import BentRule, PlanResult, Quality
 
 _MOST = 0.5  # a set of limits explains a miss if it forces at least this share of what is forced
-_NEARLY = 0.05  # and a remedy must leave at most this share of it
+_NEARLY = 0.02  # and a remedy must leave at most this share of it
 _ROUNDING = 1e-3  # kW, K or SOC, over one slot
 _MANY = 4  # rooms; more are looked at together
 _GAP_H = 1.0  # misses closer together than this are one
-_LONG_H = 6.0  # of a longer miss this much, or as much as there is to its worst slot, is asked about
+_LONG_H = 6.0  # a longer miss is understood by this much of it, or by what there is to its worst slot
 _AFTER_H = 6.0  # looked beyond the last miss: what others need soon after takes part
 
 
@@ -69,8 +69,7 @@ def diagnose(
     found = sorted(misses(problem, result.bent_rules), key=lambda m: -m.cost_eur)
     if not found:
         return Diagnosis(conflicts=(), untold=0, solves=0, wall_s=time.monotonic() - started)
-    end = max(_window(problem, m).stop for m in found[:most])
-    short = beginning(problem, end + round(_AFTER_H / problem.dt_h))
+    short = beginning(problem, max(_understood(problem, m) for m in found[:most]) + round(_AFTER_H / problem.dt_h))
     lp = Elastic(short, (b for b in result.bent_rules if b.slot < short.steps), deadline_s=started + time_limit_s)
     told: list[Conflict] = []
     left = list(found)
@@ -165,17 +164,17 @@ def _ordered(limits: Iterable[str], found: Sequence[Miss]) -> tuple[str, ...]:
 
 # --- one miss ---------------------------------------------------------------------------------------------------------
 def _asked(lp: Elastic, found: Iterable[Miss]) -> list[Asked]:
-    """What is asked about misses: of each limit once, all slots from the first to the last."""
+    """What is asked about misses: of each limit once, all slots from the first to the last that is looked at."""
     slots: dict[str, set[int]] = {}
     for m in found:
-        slots.setdefault(m.limit, set()).update(_window(lp.problem, m))
+        slots.setdefault(m.limit, set()).update(range(m.first_slot, m.last_slot + 1))
     return [Asked.of(lp.groups[name], where) for name, where in slots.items()]
 
 
-def _window(problem: PlanProblem, miss: Miss) -> range:
-    """The slots of a miss that are asked about: a long one is understood from its beginning to its worst."""
+def _understood(problem: PlanProblem, miss: Miss) -> int:
+    """How many slots it takes to understand a miss: a long one from its beginning to its worst."""
     end = max(miss.worst_slot + 1, miss.first_slot + round(_LONG_H / problem.dt_h))
-    return range(miss.first_slot, min(miss.last_slot + 1, end))
+    return min(miss.last_slot + 1, end)
 
 
 def _explain(lp: Elastic, miss: Miss, result: PlanResult) -> Conflict:
@@ -202,24 +201,22 @@ def _explain(lp: Elastic, miss: Miss, result: PlanResult) -> Conflict:
             with_whom = _smallest(lp, asked, alone.total + _MOST * parts.conflict, forced.felt)
             return replace(base, limits=_ordered({miss.limit, *with_whom}, [miss]))
         case Reason.PHYSICS:
-            return replace(base, kept_from_slot=_kept_from(lp, miss))
+            return replace(base, kept_from_slot=_kept_from(lp, asked[0], alone))
         case Reason.PRICE:
             return replace(base, keeping_eur=lp.price_of_keeping(asked, with_others + tolerance))
         case _:
             return base
 
 
-def _kept_from(lp: Elastic, miss: Miss) -> int | None:
+def _kept_from(lp: Elastic, asked: Asked, alone: Answer) -> int | None:
     """The first slot in which a limit could be kept if it alone mattered; None: none that was looked at."""
-    group = lp.groups[miss.limit]
-    whole = Asked.of(group, range(miss.first_slot, miss.last_slot + 1))
-    missed = lp.least([whole], lp.groups).misses[0] > _ROUNDING
-    after = int(max(group.slots[whole.here][missed], default=miss.first_slot - 1)) + 1
+    slots = asked.group.slots[asked.here]
+    after = int(max(slots[alone.misses[0] > _ROUNDING], default=int(slots[0]) - 1)) + 1
     return after if after < lp.problem.steps else None
 
 
 def _total(lp: Elastic, miss: Miss, result: PlanResult) -> float:
-    here = _window(lp.problem, miss)
+    here = range(miss.first_slot, min(miss.last_slot + 1, lp.problem.steps))
     bent = (b for b in result.bent_rules if b.slot in here and limit_of(lp.problem, b) == miss.limit)
     return lp.problem.dt_h * sum(b.amount for b in bent)
 

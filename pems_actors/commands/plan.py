@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
@@ -16,9 +16,14 @@ from pems_actors.arguments import new_file, within
 from pems_actors.commands.options import write_json
 from pems_actors.console.render import shown
 
+if TYPE_CHECKING:
+    from solvers.problem import PlanProblem
+    from solvers.result import PlanResult
+
 _HELP = """Solve one planning case: CASE.json (parameters) with CASE.csv (series) beside it.
 
-Prints what it costs, how far from the bound, and how long it took. `--json` writes the schedule.
+Prints what it costs, how far from the bound, and how long it took; where a limit had to be bent, which limits
+conflict and what would help. `--json` writes the schedule.
 
 For example:
 
@@ -51,15 +56,29 @@ def register(app: typer.Typer) -> None:
 
         loaded = load_case(case)
         result = Cascade().plan(loaded.problem, time_limit_s=time_limit).result
-        told = answer(loaded, result)
+        why = conflicts(loaded.problem, result)
+        told = answer(loaded, result) | {"conflicts": list(why)}
         write_json(told, json_)
         if str(json_) != "-":
-            Console().print(table(case.stem, told))
+            console = Console()
+            console.print(table(case.stem, told))
+            for line in why:
+                console.print(f"- {line}", markup=False, highlight=False, soft_wrap=True)
         if plot is not None:
             from pems_actors.pictures import plan_picture
 
             plan_picture(loaded.problem, result, plot, zone=ZoneInfo("UTC"), title=case.stem)
         return 1 if told.get("status") == "failed" else 0
+
+
+def conflicts(problem: PlanProblem, result: PlanResult) -> tuple[str, ...]:
+    """Which limits conflict where the plan bends any, one line each; times in the house's zone."""
+    if not result.bent_rules:
+        return ()
+    from solvers.diagnose import diagnose
+    from solvers.diagnose_words import lines
+
+    return lines(problem, result, diagnose(problem, result), zone=ZoneInfo(problem.timezone))
 
 
 def table(name: str, answer: Mapping[str, Any]) -> Table:
