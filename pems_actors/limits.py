@@ -82,7 +82,7 @@ def asked(params: Mapping[str, Any], *, now: datetime, zone: tzinfo) -> LimitImp
     if (until is None) == (for_s is None):
         raise ConsoleError("a limit needs one end", hint="--until 19:00 or --for 2h")
     minute = now.replace(second=0, microsecond=0)
-    start = now if begin is None else local_instant("--from", begin, after=minute, zone=zone)
+    start = now.replace(microsecond=0) if begin is None else local_instant("--from", begin, after=minute, zone=zone)
     if for_s is None:
         end = local_instant("--until", str(until), after=start + timedelta(seconds=1), zone=zone)
     elif isinstance(for_s, bool) or not isinstance(for_s, (int, float)) or not 0 < for_s < 1e8:
