@@ -3,18 +3,81 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from models.errors import DataError
 from solvers.problem import BatteryProblem, PlanProblem, RoomProblem
 
 _MAX_STEPS = 10_000
-_MAX_PRICE = 100.0  # EUR/kWh
+_MAX_PRICE = 20.0  # EUR/kWh; above it somebody wrote EUR/MWh or cent
+_HOUSE_KW = 200.0  # of one house; above it somebody wrote W
 _MAX_KW = 1e4
+_NO_LIMIT_KW = 1e9
+
+_PRICE = "EUR/kWh: is it in EUR/MWh or cent? Use a stand-in where a price is not known"
+_POWER = "kW, never negative: is it in W, or signed?"
+_SHARE = "a fraction: 30 % is written 0.30"
+_LIMIT = "kW, never negative; 0 allows nothing"
+_COUNT = "a number of slots"
+_EUR = "EUR"
+
+Range = tuple[float, float, str]  # least, most, remedy
+
+_PROBLEM: Mapping[str, Range] = {
+    "import_limit_kw": (0.0, _NO_LIMIT_KW, _LIMIT),
+    "export_limit_kw": (0.0, _NO_LIMIT_KW, _LIMIT),
+    "ac_limit_kw": (0.0, _NO_LIMIT_KW, _LIMIT),
+    "phase_limit_kw": (0.0, _NO_LIMIT_KW, "kW per phase; leave it out where there is one phase"),
+    "mode_held_slots": (0, math.inf, _COUNT),
+    "mode_forced_slots": (0, math.inf, _COUNT),
+    "min_mode_slots": (0, math.inf, _COUNT),
+    "comfort_eur_per_kh": (0.0, 1e6, "EUR per K and hour"),
+    "soc_end_value_eur_per_kwh": (-_MAX_PRICE, _MAX_PRICE, "EUR/kWh; leave it out to have it derived from the prices"),
+    "heat_end_value_eur_per_kwh": (-_MAX_PRICE, _MAX_PRICE, "EUR/kWh; leave it out to have it derived from the prices"),
+}
+_BATTERY: Mapping[str, Range] = {
+    "capacity_kwh": (1e-3, 1e5, "usable kWh; a house without a battery has no battery table"),
+    "soc": (0.0, 1.0, _SHARE),
+    "soc_min": (0.0, 1.0, _SHARE),
+    "soc_max": (0.0, 1.0, _SHARE),
+    "charge_kw": (0.0, _MAX_KW, "kW; 0 for a battery that does not charge"),
+    "discharge_kw": (0.0, _MAX_KW, "kW; 0 for a battery that does not discharge"),
+    "battery_first_draw_kw": (0.0, _MAX_KW, "kW"),
+    "eff_charge_pv": (0.05, 1.0, _SHARE),
+    "eff_charge_ac": (0.05, 1.0, _SHARE),
+    "eff_discharge": (0.05, 1.0, _SHARE),
+    "wear_eur_per_kwh": (0.0, _MAX_PRICE, "EUR per kWh discharged"),
+    "wear_deep_eur_per_kwh": (0.0, _MAX_PRICE, "EUR per kWh drawn from the deep part"),
+    "deep_below_soc": (0.0, 1.0, _SHARE),
+    "taper_above_soc": (0.0, 1.0, _SHARE),
+    "taper_end_share": (0.0, 1.0, _SHARE),
+    "soc_final": (0.0, 1.0, _SHARE),
+    "reserve_soc": (0.0, 1.0, _SHARE),
+    "full_by_slot": (0, math.inf, "a slot of the horizon; leave it out if no balancing charge is due"),
+}
+_ROOM: Mapping[str, Range] = {
+    "heater_kw": (0.0, _MAX_KW, "kW; 0 for a room without a heater"),
+    "air_kwh_per_k": (1e-4, 1e4, "kWh/K"),
+    "slab_kwh_per_k": (1e-4, 1e4, "kWh/K"),
+    "slab_air_kw_per_k": (0.0, _MAX_KW, "kW/K"),
+    "ua_kw_per_k": (0.0, _MAX_KW, "kW/K: is it in W/K?"),
+    "air_c": (-60.0, 120.0, "degC"),
+    "slab_c": (-60.0, 120.0, "degC"),
+    "disturbance_kw": (-_MAX_KW, _MAX_KW, "kW"),
+    "forced_duty": (0.0, 1.0, _SHARE),
+    "forced_slots": (0, math.inf, _COUNT),
+}
+_OPTIONAL = frozenset(
+    ("phase_limit_kw", "soc_end_value_eur_per_kwh", "heat_end_value_eur_per_kwh", "soc_final", "reserve_soc",
+     "full_by_slot")
+)  # fmt: skip
 
 
 def validate(problem: PlanProblem) -> None:
-    """Checks lengths, signs and plausibility of every field.
+    """Checks lengths, signs and plausibility of every field; linear in the length of the horizon.
 
     Raises
     ------
@@ -24,78 +87,148 @@ def validate(problem: PlanProblem) -> None:
     n = problem.steps
     if not 1 <= n <= _MAX_STEPS:
         raise DataError(f"plan problem: {n} slots, must be 1 to {_MAX_STEPS}", hint="give at least one price per slot")
-    if not 0.0 < problem.dt_h <= 24.0:
-        raise DataError(f"plan problem: dt_h {problem.dt_h}, must be above 0 and at most 24", hint="hours per slot")
-    if problem.start.tzinfo is None:
-        raise DataError(f"plan problem: start {problem.start} has no time zone", hint="use aware UTC")
+    _number("dt_h", problem.dt_h, (1e-4, 24.0, "hours per slot: a quarter hour is 0.25"))
+    _instants(problem)
     for name in ("price_import", "price_export"):
-        _series(name, getattr(problem, name), n, -_MAX_PRICE, _MAX_PRICE, "EUR/kWh; use a stand-in where unknown")
-    if len(problem.price_known) != n:
-        raise DataError(f"plan problem: price_known has {len(problem.price_known)} slots, must have {n}")
+        _series(problem, name, getattr(problem, name), (-_MAX_PRICE, _MAX_PRICE, _PRICE))
+    _length(problem, "price_known", problem.price_known)
     for name in ("pv_kw", "load_kw"):
-        _series(name, getattr(problem, name), n, 0.0, _MAX_KW, "kW, never negative")
-    _series("outdoor_c", problem.outdoor_c, n, -80.0, 80.0, "degC")
-    for name in ("import_limit_kw", "export_limit_kw", "ac_limit_kw"):
-        _number(name, getattr(problem, name), 0.0, 1e9)
-    if problem.phase_limit_kw is not None:
-        _number("phase_limit_kw", problem.phase_limit_kw, 0.0, 1e9)
+        _series(problem, name, getattr(problem, name), (0.0, _HOUSE_KW, _POWER))
+    _series(problem, "outdoor_c", problem.outdoor_c, (-80.0, 80.0, "degC"))
+    if problem.import_limits_kw:
+        _series(problem, "import_limits_kw", problem.import_limits_kw, (0.0, _NO_LIMIT_KW, _LIMIT))
+    _fields("", problem, _PROBLEM)
+    _extras(problem)
     if problem.battery is not None:
         _battery(problem.battery)
     for i, room in enumerate(problem.rooms):
-        _room(room, i, len(problem.rooms), n)
+        _room(problem, room, i)
+    names = [r.name for r in problem.rooms]
+    if len(set(names)) != len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DataError(f"plan problem: two rooms are called {twice!r}", hint="give each room a name of its own")
+
+
+def remarks(problem: PlanProblem) -> tuple[str, ...]:
+    """Limits that contradict themselves and are planned with all the same, one line each: what counts instead.
+
+    A room's band may be empty because of back-offs alone, and a reserve may be asked of a battery that is not allowed
+    to hold it; a house that would not be planned for that would be worse off. What no plan could make sense of (a
+    battery whose lowest SOC is above its highest) is an error of `validate`.
+    """
+    said = []
+    b = problem.battery
+    for name, value in (() if b is None else (("reserve_soc", b.reserve_soc), ("soc_final", b.soc_final))):
+        if b is not None and value is not None and value > b.soc_max:
+            said.append(f"battery.{name} {value:g} is above soc_max {b.soc_max:g}: the battery is filled to soc_max")
+    for room in problem.rooms:
+        empty = [t for t, (low, high) in enumerate(zip(room.lower_c, room.upper_c, strict=True)) if high < low]
+        if empty:
+            t = empty[0]
+            said.append(
+                f"room {room.name}: upper_c {room.upper_c[t]:.2f} is below lower_c {room.lower_c[t]:.2f} degC in "
+                f"{len(empty)} slots from slot {t} on: it is kept at lower_c there; mend the band or its back-off"
+            )
+    return tuple(said)
+
+
+# --- parts of a problem -----------------------------------------------------------------------------------------------
+def _instants(problem: PlanProblem) -> None:
+    for name in ("issued", "start"):
+        at = getattr(problem, name)
+        if at.tzinfo is None:
+            raise DataError(f"plan problem: {name} {at} has no time zone", hint="use aware UTC")
+    try:
+        ZoneInfo(problem.timezone)
+    except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
+        raise DataError(
+            f"plan problem: timezone {problem.timezone!r} is not known", hint="a name like Europe/Prague"
+        ) from None
+
+
+def _extras(problem: PlanProblem) -> None:
+    """Prices on power and on change, and the last plan."""
+    _number("calm.mode_change_eur", problem.calm.mode_change_eur, (0.0, 1e4, _EUR))
+    if problem.peak is not None:
+        _number("peak.eur_per_kw", problem.peak.eur_per_kw, (0.0, 1e4, "EUR per kW"))
+        _number("peak.measured_kw", problem.peak.measured_kw, (0.0, _MAX_KW, "kW"))
+    if problem.commitment is not None:
+        for name in ("at_most_eur", "left_eur"):
+            _number(f"commitment.{name}", getattr(problem.commitment, name), (-1e6, 1e6, _EUR))
 
 
 def _battery(b: BatteryProblem) -> None:
-    _number("battery.capacity_kwh", b.capacity_kwh, 1e-3, 1e5)
-    for name in ("soc", "soc_min", "soc_max"):
-        _number(f"battery.{name}", getattr(b, name), 0.0, 1.0)
+    _fields("battery.", b, _BATTERY)
     if b.soc_min > b.soc_max:
         raise DataError(
-            f"battery.soc_min {b.soc_min} is above soc_max {b.soc_max}", hint="the window must not be empty"
+            f"plan problem: battery.soc_min {b.soc_min:g} is above soc_max {b.soc_max:g}",
+            hint="the window must not be empty: swap them?",
         )
-    for name in ("charge_kw", "discharge_kw", "wear_eur_per_kwh", "battery_first_draw_kw"):
-        _number(f"battery.{name}", getattr(b, name), 0.0, _MAX_KW)
-    for name in ("eff_charge_pv", "eff_charge_ac", "eff_discharge"):
-        _number(f"battery.{name}", getattr(b, name), 0.05, 1.0)
-    _number("battery.taper_above_soc", b.taper_above_soc, 0.0, 1.0)
-    _number("battery.taper_end_share", b.taper_end_share, 0.0, 1.0)
-    for name in ("soc_final", "reserve_soc"):
-        if getattr(b, name) is not None:
-            _number(f"battery.{name}", getattr(b, name), 0.0, 1.0)
 
 
-def _room(room: RoomProblem, index: int, count: int, steps: int) -> None:
-    at = f"rooms[{index}] {room.name}"
-    for name in ("air_kwh_per_k", "slab_kwh_per_k"):
-        _number(f"{at}: {name}", getattr(room, name), 1e-4, 1e4)
-    for name in ("heater_kw", "slab_air_kw_per_k", "ua_kw_per_k"):
-        _number(f"{at}: {name}", getattr(room, name), 0.0, _MAX_KW)
-    for name in ("air_c", "slab_c"):
-        _number(f"{at}: {name}", getattr(room, name), -60.0, 120.0)
-    _number(f"{at}: disturbance_kw", room.disturbance_kw, -_MAX_KW, _MAX_KW)
-    _number(f"{at}: forced_duty", room.forced_duty, 0.0, 1.0)
-    _number(f"{at}: forced_slots", room.forced_slots, 0, math.inf)
+def _room(problem: PlanProblem, room: RoomProblem, index: int) -> None:
+    at = f"rooms[{index}] {room.name}: "
+    _fields(at, room, _ROOM)
     if room.phase not in (0, 1, 2, 3):
-        raise DataError(f"{at}: phase {room.phase}, must be 0 (all), 1, 2 or 3")
+        raise DataError(f"plan problem: {at}phase {room.phase}, must be 0 (all three), 1, 2 or 3", hint="mend it")
     for other, g in room.neighbours:
-        _number(f"{at}: neighbour", g, 0.0, _MAX_KW)
-        if not 0 <= other < count or other == index:
-            raise DataError(f"{at}: neighbour {other}, must be another room's index below {count}")
-    _series(f"{at}: sun_kw", room.sun_kw, steps, -_MAX_KW, _MAX_KW, "kW")
-    _series(f"{at}: lower_c", room.lower_c, steps, -60.0, 60.0, "degC")
-    _series(f"{at}: upper_c", room.upper_c, steps, -60.0, 60.0, "degC")
+        _number(f"{at}neighbour", g, (0.0, _MAX_KW, "kW/K"))
+        if not 0 <= other < len(problem.rooms) or other == index:
+            raise DataError(
+                f"plan problem: {at}neighbour {other}, must be another room's index below {len(problem.rooms)}",
+                hint="rooms count from 0",
+            )
+    _series(problem, f"{at}sun_kw", room.sun_kw, (-_MAX_KW, _MAX_KW, "kW"))
+    for name in ("lower_c", "upper_c"):
+        _series(problem, f"{at}{name}", getattr(room, name), (-60.0, 60.0, "degC"))
 
 
-def _number(name: str, value: float, low: float, high: float) -> None:
-    if not (math.isfinite(value) and low <= value <= high):
-        raise DataError(f"plan problem: {name} {value}, must be {low:g} to {high:g}")
+# --- kinds of values --------------------------------------------------------------------------------------------------
+def _fields(at: str, owner: object, ranges: Mapping[str, Range]) -> None:
+    for name, limits in ranges.items():
+        value = getattr(owner, name)
+        if value is None and name in _OPTIONAL:
+            continue
+        _number(at + name, value, limits)
 
 
-def _series(name: str, values: Sequence[float], steps: int, low: float, high: float, hint: str) -> None:
-    if len(values) != steps:
-        raise DataError(f"plan problem: {name} has {len(values)} slots, must have {steps}", hint=hint)
-    if min(values) >= low and max(values) <= high and math.isfinite(sum(values)):
+def _number(name: str, value: Any, limits: Range) -> None:
+    low, high, hint = limits
+    if not _fits(value, low, high):
+        raise DataError(f"plan problem: {name} {_told(value, low, high)}", hint=hint)
+
+
+def _fits(value: Any, low: float, high: float) -> bool:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and math.isfinite(value) and low <= value <= high
+
+
+def _told(value: Any, low: float, high: float) -> str:
+    if value is None:
+        return "is missing"
+    most = f"{low:g} to {high:g}" if high < _NO_LIMIT_KW else f"at least {low:g}"
+    return f"is {value:g}, must be {most}" if isinstance(value, (int, float)) else f"is {value!r}, must be a number"
+
+
+def _length(problem: PlanProblem, name: str, values: Sequence[object]) -> None:
+    n = problem.steps
+    if len(values) == n:
         return
+    end = problem.start + timedelta(hours=problem.dt_h * len(values))
+    hint = f"it ends at {end:%Y-%m-%d %H:%M} UTC: plan no further than that, or get more of it"
+    if len(values) > n:
+        hint = "one value per slot: is it on another step?"
+    raise DataError(f"plan problem: {name} has {len(values)} slots, must have {n}", hint=hint)
+
+
+def _series(problem: PlanProblem, name: str, values: Sequence[Any], limits: Range) -> None:
+    _length(problem, name, values)
+    low, high, hint = limits
+    try:
+        if min(values) >= low and max(values) <= high and math.isfinite(sum(values)):
+            return
+    except TypeError:
+        pass  # something in it is no number: found below
     for t, value in enumerate(values):
-        if not (math.isfinite(value) and low <= value <= high):
-            raise DataError(f"plan problem: {name} slot {t} is {value}, must be {low:g} to {high:g}", hint=hint)
+        if not _fits(value, low, high):
+            raise DataError(f"plan problem: {name} slot {t} {_told(value, low, high)}", hint=hint)
