@@ -35,7 +35,7 @@ from solvers.relaxed_cards import flow_block, heat_block, relaxed_card
 from solvers.result import PlanResult, Quality
 
 _ADAPT_ABOVE_EUR = 0.03  # as in planning: what composites may lose before heating is adapted to them
-_AWHILE_H = 1.0  # for so long at least is the regular mode forbidden
+_AWHILE_H = 1.0  # for so long is the regular mode forbidden
 INVERTER = "inverter.mode"
 DP = "dynamic program over composites"
 
@@ -143,7 +143,7 @@ class Explainer:
         )
         since = start
         if mode.composite is Composite.REGULAR:  # runs for days; what is asked is why nothing else is done then
-            start, stop = slot, min(stop, slot + max(p.min_mode_slots, round(_AWHILE_H / p.dt_h)))
+            start, stop = slot, min(stop, slot + max(1, round(_AWHILE_H / p.dt_h)))
         barred = bar(p, mode.composite, start, stop, since=since)
         if isinstance(barred, str):
             return replace(plain, no_alternative=barred)
@@ -159,7 +159,7 @@ class Explainer:
             terms=terms(p, ours, theirs, start, stop),
             alternative=Alternative(
                 extra_eur=other.objective_eur - r.objective_eur,
-                modes=_spans(p, other.modes, start, stop),
+                modes=_spans(p, other.modes, barred, mode.composite),
                 start=slot_time(p, barred.start),
                 end=slot_time(p, barred.stop),
                 heat=(),
@@ -230,10 +230,14 @@ def slot_of(problem: PlanProblem, at: datetime) -> int:
     return slot
 
 
-def _spans(problem: PlanProblem, modes: Sequence[InverterMode], start: int, stop: int) -> tuple[ModeSpan, ...]:
-    """The runs of other modes that lie in some slots, cut to them."""
-    return tuple(
-        ModeSpan(start=slot_time(problem, max(a, start)), end=slot_time(problem, min(b, stop)), mode=str(modes[a]))
-        for a, b in runs(modes)
-        if a < stop and b > start
-    )
+def _spans(
+    problem: PlanProblem, modes: Sequence[InverterMode], barred: Bar, composite: Composite
+) -> tuple[ModeSpan, ...]:
+    """What runs where something is barred. A charge or discharge that began before may rest there at its stop SOC."""
+    found = []
+    for a, b in runs(modes):
+        if a < barred.stop and b > barred.start:
+            rests = ", begun before and at rest" if modes[a].composite is composite else ""
+            start, end = slot_time(problem, max(a, barred.start)), slot_time(problem, min(b, barred.stop))
+            found.append(ModeSpan(start=start, end=end, mode=f"{modes[a]}{rests}"))
+    return tuple(found)
