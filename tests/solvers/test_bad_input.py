@@ -358,6 +358,16 @@ def test_an_inaccurate_answer_is_never_signed() -> None:
     assert signed.result.maker == "rules" and "import_kw" in signed.result.message
 
 
+def test_a_solver_that_runs_out_of_time_hands_over_within_a_second() -> None:
+    """A model that is kept is told when to stop; the last plan or the rules need next to no time after that."""
+    cascade, limit_s = Cascade((PyomoHighs(),)), 0.02
+    cascade.plan(demo_house(steps=96), time_limit_s=60.0)
+    began = time.monotonic()
+    signed = cascade.plan(demo_house(30, steps=96, season="spring"), time_limit_s=limit_s)
+    assert time.monotonic() - began <= limit_s + 1.0
+    assert signed.result.maker in ("shifted", "pyomo_highs")
+
+
 def test_regular_is_what_a_house_without_plans_runs() -> None:
     result = RulesPlanner().solve(a_house(), time_limit_s=0.0)
     assert set(result.modes) == {REGULAR}
