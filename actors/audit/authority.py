@@ -290,6 +290,10 @@ class Authority:
             return spec.relay is not None  # minimum times and headroom: see the relays' own book
         return self._signals.hinders(value, at_s, self._slack_s)
 
+    def by_hand(self, point: str) -> bool:
+        """Somebody else's hand at the device holds a point, as the device has told the gate."""
+        return point in self.asks and any(source.startswith("/devices/") for _, source in self.asks[point].living)
+
     # --- what stands ----------------------------------------------------------------------------------------------
     def settled(self, at_s: float) -> None:
         """Volatile points are back at their default when what held them is over."""
@@ -308,7 +312,7 @@ class Authority:
                 continue
             if self.at_default(spec):
                 continue  # what was written last never took
-            if any(source.startswith("/devices/") for _, source in self.asks[name].living):
+            if self.by_hand(name):
                 continue  # somebody else's hand ended it, and is respected: the device is there without a write
             if write.value in {_safe(spec, t.kind) for t in self._tripping(name)}:
                 continue  # a trip to the value that stands writes nothing

@@ -17,6 +17,8 @@ from models.types.mode import Composite
 EXPORT = "inverter.export_limit_kw"
 SOC_TOLERANCE = 0.005
 KW_TOLERANCE = 0.1
+MODE = "inverter.mode"
+HAND_S = 300.0  # until what somebody else set must have been noticed
 LOCAL_RULES_S = 30.0  # how often the fast rules look at the price
 SLOT_LASTS_S = 7_200.0 + 180.0  # of what is stored: two hours, rounded up, and the mode's own lag
 
@@ -33,6 +35,7 @@ class Physics:
         self._reaction_s = max(LOCAL_RULES_S, tick_s) + 3 * tick_s + 2 * times.answer_s
         self._costs_s: float | None = None  # feeding in costs money, and all could act on it, since
         self._export_s = -math.inf
+        self._strange_s: float | None = None  # since when a mode stands that nobody is known to have set
         self._was: TwinTruth | None = None
         self._looked_s = -math.inf
 
@@ -42,6 +45,11 @@ class Physics:
         self._export(truth, now, at_s)
         lasted_s = at_s - self._stored.slot_on_s
         holds = truth.composite is Composite.REGULAR or lasted_s <= SLOT_LASTS_S
+        if holds or self._authority.by_hand(MODE):
+            self._strange_s = None
+        elif self._strange_s is None:
+            self._strange_s = at_s  # a slot of somebody else, perhaps: its device says so after the next telemetry
+        holds = self._strange_s is None or at_s - self._strange_s <= HAND_S
         self._book.check(13, holds, at_s, "inverter.mode", f"{truth.composite.value}, last slot {lasted_s:.0f} s ago")
         self._was, self._looked_s = truth, at_s
 

@@ -208,7 +208,13 @@ def exchange(twin: HouseTwin) -> Callable[[object], TwinOutput]:
 
 
 def _parts(
-    job: Job, recorded: Recorded, twin: HouseTwin, rooms: ObservedRooms, wear: MemoryWear, outcome: Outcome
+    job: Job,
+    config: HouseFile,
+    recorded: Recorded,
+    twin: HouseTwin,
+    rooms: ObservedRooms,
+    wear: MemoryWear,
+    outcome: Outcome,
 ) -> Parts:
     """The actors' surroundings: functions in place of worker processes, the recorded past in place of services."""
     foresight = job.policy == "foresight"
@@ -217,7 +223,7 @@ def _parts(
     trips = MemoryTrips()
     return Parts(
         io=lambda: replay(
-            job.config,
+            config,
             twin=lambda: FunctionWorker({"exchange": exchange(twin)}),
             prices=lambda: recorded.known_prices(foresight=foresight),
             weather=lambda: recorded.known_weather(foresight=foresight),
@@ -278,7 +284,7 @@ def _acting(
     first, end = period
     wear, clock = MemoryWear(), ManualClock(first)
     outcome = Outcome(rows=[], switches=0, writes=0, fork_hash=fork_hash, trace_hash="")
-    parts = _parts(job, recorded, twin, rooms, wear, outcome)
+    parts = _parts(job, config, recorded, twin, rooms, wear, outcome)
     runtime = StepRuntime(house_tree(config, parts), clock=clock, seed=job.seed, trace=True)
     audit = Audit(config.house, all_points(config.house), config.timing)
     runtime.listen(lambda event: _note(outcome, event), WireWrite, PlanReady)

@@ -284,6 +284,8 @@ def slot_too_far_ahead(s: Stage) -> None:
 
 def runs_on_after_its_slot(s: Stage) -> None:
     s.live(9000)
+    s.look(composite=Composite.HOLD)  # somebody else's, perhaps: nobody has had the time to say so
+    s.live(400)
     s.look(composite=Composite.HOLD)
 
 

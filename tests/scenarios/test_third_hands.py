@@ -81,8 +81,9 @@ def test_all_rooms_back_at_their_own_thermostats_is_a_restart_and_they_are_told_
 
 
 def test_a_mode_set_in_the_inverters_app_is_told_respected_and_ends() -> None:
-    home = at_home(sun=0.0, soc=0.6)
-    home.run(HOUR_S + 300)  # not while the plan itself changes the mode
+    falling = spot(NOON, [0.3 - hour / 100.0 for hour in range(24)])  # nothing is worth waiting for
+    home = Home(prices=falling, sun=0.0, soc=0.6).start(HOUR_S)
+    home.run(HOUR_S + 300)
     assert home.twin.truth().composite is Composite.REGULAR
     soon = home.clock.now() + timedelta(hours=1, minutes=3)  # the inverter's clock knows no summer time: UTC+1
     of_the_app(home, "batteryfirst/set/stopsoc", value=60)
