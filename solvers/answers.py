@@ -16,6 +16,7 @@ from solvers.result import SignedPlan
 from solvers.validate import validate
 
 _LIMITS = Limits(time_s=10.0)  # of each re-solve
+_TABLE_S = 12.0  # a plan may wait behind a table for so long: then it ends where it is
 
 
 class Answers:
@@ -46,7 +47,7 @@ class Answers:
             raise PlanError(f"the optimizer got a {type(body).__name__}, must be a MarginalQuestion")
         validate(body.problem)
         model, _ = self._planner._model(body.problem)
-        return marginal_table(model, body.problem, self._limits, hours=body.hours)
+        return marginal_table(model, body.problem, self._limits, hours=body.hours, within_s=_TABLE_S)
 
     def all_cards(self, problem: PlanProblem, plan: SignedPlan) -> tuple[DecisionCard, ...]:
         """The cards of all switches of the inverter in a plan, in order of time; empty without a battery."""

@@ -8,6 +8,7 @@ from the neighbour's basis.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ def marginal_table(
     *,
     hours: int | None = None,
     energies_kwh: Sequence[float] = ENERGIES_KWH,
+    within_s: float = math.inf,
 ) -> MarginalTable:
     """The price of more consumption.
 
@@ -48,6 +50,8 @@ def marginal_table(
         How many; None: all that fit into the horizon in whole.
     energies_kwh : sequence of float
         In rising order, > 0.
+    within_s : float
+        Wall time after which no further hour is begun: the table is shorter then, and each of its values as exact.
 
     Returns
     -------
@@ -69,10 +73,13 @@ def marginal_table(
     with probe.loads() as loads:
         rises = [rise_kw(problem, start) for start in starts]
         curves = _Curves(loads, rises, list(energies_kwh))
-        curves.close()
+        closed = 0
+        while closed < len(starts) and (closed == 0 or time.perf_counter() - started < within_s):
+            curves.close(closed)
+            closed += 1
     rows = [
         MarginalHour(start=start, cost_eur=cost, bent_eur=bent)
-        for start, (cost, bent) in zip(starts, map(curves.row, range(len(starts))), strict=True)
+        for start, (cost, bent) in zip(starts[:closed], map(curves.row, range(closed)), strict=True)
     ]
     return MarginalTable(
         problem_id=problem.id,
@@ -138,12 +145,11 @@ class _Curves:
         self._values = np.array([_Cut.of(loads.base, none).value])
         self._slopes = np.array([[float(loads.base.load_eur_per_kw @ rise) for rise in rises]])
 
-    def close(self) -> None:
-        """Solves until every value is known, each optimum from one that is near: up one hour and down the next."""
-        for hour in range(len(self._rises)):
-            for energy in self._energies[:: 1 if hour % 2 else -1]:
-                if not self._known(hour, energy):
-                    self._solve(hour, energy)
+    def close(self, hour: int) -> None:
+        """Solves until all of an hour is known, each optimum from one that is near: up one hour and down the next."""
+        for energy in self._energies[:: 1 if hour % 2 else -1]:
+            if not self._known(hour, energy):
+                self._solve(hour, energy)
 
     def _solve(self, hour: int, energy: float) -> None:
         rise = energy * self._rises[hour]

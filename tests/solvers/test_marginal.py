@@ -101,6 +101,14 @@ def test_a_horizon_of_less_than_an_hour_has_no_hour_to_ask_about() -> None:
         table(house(2))
 
 
+def test_a_table_that_takes_too_long_ends_early_and_what_it_says_is_exact() -> None:
+    problem = house(24, rooms=(room(24),))
+    model = KeptModel(shape_of(problem))
+    short, whole = (marginal_table(model, problem, NOW, within_s=s) for s in (0.0, 60.0))
+    assert len(short.hours) == 1 and len(whole.hours) == 6
+    assert short.hours[0].cost_eur == pytest.approx(whole.hours[0].cost_eur, abs=1e-6)
+
+
 def test_a_price_on_power_and_a_held_mode_do_not_confuse_it() -> None:
     hold = InverterMode(composite=Composite.HOLD, stop_soc=0.5)
     problem = house(
