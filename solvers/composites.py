@@ -125,7 +125,7 @@ class _Table:
         self._limits = problem.export_allowed_kw
         self._ages = max(1, problem.min_mode_slots)
         low = min(battery.soc_min, battery.soc)
-        high = max(battery.soc_max, battery.soc)
+        high = max(battery.soc_max, battery.soc, low + _GRID)  # a window without width still needs two points
         self._grid = np.linspace(low, high, max(2, math.ceil((high - low) / _GRID - 1e-9) + 1))
         self._per_cell = 1.0 / (self._grid[1] - self._grid[0])
         self._bill = _Bill(problem, battery, heat, self._prices, peak_kw)

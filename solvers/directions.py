@@ -28,7 +28,7 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 BOTH_KW = 1e-6  # less than this in both directions at once is rounding
-_MOST_CELLS = 20_000  # of the SOC window
+_MOST_CELLS = 3_000  # of the SOC window
 _MOST_POINTS = 16_000_000  # of the table (slots x cells): 128 MB
 
 

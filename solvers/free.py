@@ -60,7 +60,7 @@ def free_trajectory(
     return Trajectory(
         charge_kw=tuple((from_pv + from_ac).tolist()),
         discharge_kw=tuple(give.tolist()),
-        soc=tuple((b.soc + np.cumsum(change)).tolist()),
+        soc=tuple(np.clip(b.soc + np.cumsum(change), 0.0, 1.0).tolist()),  # the last bit of a sum may lie beyond
         import_kw=tuple(np.maximum(grid, 0.0).tolist()),
         export_kw=tuple(np.maximum(-grid, 0.0).tolist()),
         pv_used_kw=tuple((pv - curtailed).tolist()),

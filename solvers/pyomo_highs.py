@@ -22,7 +22,8 @@ from solvers.problem import PlanProblem
 from solvers.result import PlanResult, Stop, Timings
 from solvers.validate import validate
 
-_KEPT_SHAPES = 4
+_KEPT_SHAPES = 2  # of 45 MB each for 17 rooms
+_LEAST_S = 0.01
 _CASE_GAP_SHARE = 1e-5  # of the money at stake: what a planning case may be away from its exact optimum
 
 STOPS = {
@@ -82,7 +83,7 @@ class PyomoHighs:
         except PemsError as error:
             return failed(problem, self.name, Stop.NOT_STARTED, str(error))
         model, build_s = self._model(problem)
-        limits = self._limits(problem, time_limit_s)
+        limits = self._limits(problem, time_limit_s - (time.perf_counter() - started))
         solution = model.solve(problem, limits)
         if solution.usable and problem.free:
             solution = separate(model, problem, solution, limits, search_s=self._search_s)
@@ -94,6 +95,7 @@ class PyomoHighs:
         solved = time.perf_counter()
         result = result_of(problem, solution, self.name, stop)
         peak_kw = highest_import_kw(problem, solution)
+        limits = self._limits(problem, time_limit_s - (solved - started))
         adapter = Adapter(problem, model, limits, refine_above_eur=self._refine_above, peak_kw=peak_kw)
         best = adapter.improve(result)
         result = keep_to_it(problem, best, lambda begun: adapter.beginning(best, begun))
@@ -121,7 +123,7 @@ class PyomoHighs:
 
     def _limits(self, problem: PlanProblem, time_limit_s: float) -> Limits:
         return Limits(
-            time_s=time_limit_s,
+            time_s=max(time_limit_s, _LEAST_S),
             simplex_iterations=self._iterations,
             nodes=self._nodes,
             gap_abs_eur=case_gap_eur(problem),

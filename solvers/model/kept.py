@@ -55,10 +55,10 @@ class Compiled:
     """The matrix of a shape, in the order of its layout."""
 
     def __init__(self, shape: Shape) -> None:
-        self.model = assemble(shape)
-        self.layout = Layout.of(self.model)
-        order = [v[i] for name in self.layout.columns for v in (self.model.component(name),) for i in v]
-        form = LinearStandardFormCompiler().write(self.model, mixed_form=True, column_order=order)
+        model = assemble(shape)  # let go of when its matrix is written: 17 MB on a small box
+        self.layout = Layout.of(model)
+        order = [v[i] for name in self.layout.columns for v in (model.component(name),) for i in v]
+        form = LinearStandardFormCompiler().write(model, mixed_form=True, column_order=order)
         at = {id(v): i for i, v in enumerate(order)}
         place = np.array([at[id(v)] for v in form.columns], dtype=np.int32)
         self.rows = len(form.rows)

@@ -189,10 +189,7 @@ ODD: dict[str, Callable[[], PlanProblem]] = {
 }  # fmt: skip
 
 
-ONE_SOC = pytest.mark.xfail(strict=True, reason="composites: the grid of SOCs has no width where the window has none")
-
-
-@pytest.mark.parametrize("name", [pytest.param(n, marks=ONE_SOC if n == "a window of one SOC" else ()) for n in ODD])
+@pytest.mark.parametrize("name", ODD)
 def test_an_odd_house_is_planned_by_every_maker(name: str) -> None:
     problem = ODD[name]()
     results = all_plan(problem)

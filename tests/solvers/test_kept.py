@@ -93,4 +93,4 @@ def test_a_solve_that_runs_out_of_time_goes_on_where_it_stopped() -> None:
     while (result := planner.solve(problem, time_limit_s=0.1)).quality is Quality.FAILED:
         tries += 1
         assert tries < 200, "each begins anew"
-    assert result.objective_eur == pytest.approx(PyomoHighs().solve(problem, time_limit_s=60.0).objective_eur, abs=0.01)
+    assert result.objective_eur == pytest.approx(PyomoHighs().solve(problem, time_limit_s=60.0).objective_eur, abs=0.1)
