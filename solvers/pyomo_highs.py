@@ -89,7 +89,7 @@ class PyomoHighs:
             solution = separate(model, problem, solution, limits, search_s=self._search_s)
         stop = STOPS.get(solution.status, Stop.ERROR)
         if not solution.usable:
-            if stop is not Stop.TIME_LIMIT:  # what ran out of time goes on where it stopped, a quarter hour later
+            if stop not in (Stop.TIME_LIMIT, Stop.NODE_LIMIT):  # who ran out of them goes on there next time
                 self._kept.pop(model.shape, None)  # anything else starts afresh: a basis that led here is no help
             return failed(problem, self.name, stop, f"HiGHS stopped: {solution.status.name[1:]}")
         solved = time.perf_counter()
