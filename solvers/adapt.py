@@ -52,6 +52,8 @@ class Adapter:
         if p.battery is None or p.free or not p.rooms or self._lost(result) <= self._refine_above:
             return result
         best = self._with_heating(result)
+        if best is not result:  # modes that were best for the old heating may not be for the new
+            best = min(best, self._with_modes(best, np.array(best.duty)), key=lambda r: r.objective_eur)
         if self._lost(best) <= _RETHINK_ABOVE_EUR_PER_DAY * p.steps * p.dt_h / 24.0:
             return best
         for duty in (best.duty, thermostat_duty(p)):

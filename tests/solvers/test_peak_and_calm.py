@@ -95,8 +95,9 @@ def test_where_deep_cycles_wear_more_less_is_drawn_from_the_deep_part(winter: Pl
 
 
 def test_what_is_drawn_from_the_deep_part_is_counted_where_it_is_deep() -> None:
-    assert (battery := demo_house(0, steps=1).battery) is not None
-    battery = replace(battery, capacity_kwh=10.0, deep_below_soc=0.3)
+    whole = demo_house(0, steps=1).battery
+    assert whole is not None
+    battery = replace(whole, capacity_kwh=10.0, deep_below_soc=0.3)
     drawn = [battery.deep_kwh(a, b) for a, b in ((0.8, 0.4), (0.4, 0.2), (0.2, 0.1), (0.1, 0.5))]
     assert drawn == pytest.approx([0.0, 1.0, 1.0, 0.0])
 
