@@ -177,12 +177,16 @@ def test_a_kept_model_finds_the_optimum_of_the_second_statement_through_any_sequ
                 agree(solution, solve(problem))
             except AssertionError as error:
                 raise AssertionError(f"seed {seed}, turn {turn}: {error}") from error
-            _disturb(rnd, model, problem, solution)
+            _disturb(rnd, kept[shape], problem, solution)
 
 
 def _disturb(rnd: random.Random, model: KeptModel, problem: PlanProblem, solution: Solution) -> None:
-    """What planning does to a kept model between two problems: heating solved again, directions searched."""
+    """What planning does to a kept model between two problems: heating again, directions searched, limits hit."""
     n = problem.steps
+    given_up = later(rnd, problem, rnd.choice(MOVES))
+    if rnd.random() < 0.3 and shape_of(given_up) == model.shape:  # the next one goes on where this one stopped
+        model.solve(given_up, Limits(simplex_iterations=rnd.randint(0, 20)))
+        return
     if problem.battery is not None and rnd.random() < 0.5:
         some = slice(rnd.randint(1, n))
         model.refine({name: solution.values[name][some] for name in ("stored", "discharge")}, Limits())
