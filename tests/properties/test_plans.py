@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -50,124 +51,136 @@ def tried(share: float) -> settings:
 
 
 # --- any house --------------------------------------------------------------------------------------------------------
-def number(low: float, high: float, *odd: float) -> st.SearchStrategy[float]:
-    """A number of a range, or one of its odd values; rounded, as settings and readings are."""
-    inside = st.floats(low, high).map(lambda x: round(x, 3))
-    return st.one_of(st.sampled_from((low, high, *odd)), inside)
+T = TypeVar("T")
 
 
-@st.composite
-def series(draw: st.DrawFn, steps: int, low: float, high: float) -> tuple[float, ...]:
-    """A forecast: flat, in two levels, with a spike, swinging or noise, within its range."""
-    kind = draw(st.sampled_from(("flat", "levels", "spike", "swing", "noise")))
-    a, b = draw(number(low, high)), draw(number(low, high))
-    at, length = draw(st.integers(0, steps - 1)), draw(st.integers(1, 8))
-    if kind == "flat":
-        return (a,) * steps
-    if kind == "levels":
-        return tuple(a if t < at else b for t in range(steps))
-    if kind == "spike":
-        return tuple(b if at <= t < at + length else a for t in range(steps))
-    if kind == "swing":
-        return tuple(a + (b - a) * 0.5 * (1.0 + math.sin((t + at) / length)) for t in range(steps))
-    rnd = random.Random(at * 64 + length)
-    return tuple(round(rnd.uniform(min(a, b), max(a, b)), 4) for _ in range(steps))
+class Dice:
+    """Draws numbers and series from one seed: what makes a house odd is for hypothesis to shrink, noise is not."""
+
+    def __init__(self, seed: int) -> None:
+        self._rnd = random.Random(seed)
+
+    def number(self, low: float, high: float, *odd: float) -> float:
+        """A number of a range, or now and then an end of it or an odd value; rounded, as settings and readings are."""
+        if self._rnd.random() < 0.25:
+            return self._rnd.choice((low, high, *odd))
+        return round(self._rnd.uniform(low, high), 3)
+
+    def one(self, *values: T) -> T:
+        return self._rnd.choice(values)
+
+    def series(self, steps: int, low: float, high: float) -> tuple[float, ...]:
+        """A forecast: swinging, in two levels, with a spike, noise, or flat, within its range."""
+        a, b = self.number(low, high), self.number(low, high)
+        at, length = self._rnd.randrange(steps), self._rnd.randint(1, 8)
+        kind = self.one("swing", "levels", "spike", "noise", "flat")
+        if kind == "flat":
+            return (a,) * steps
+        if kind == "levels":
+            return tuple(a if t < at else b for t in range(steps))
+        if kind == "spike":
+            return tuple(b if at <= t < at + length else a for t in range(steps))
+        if kind == "swing":
+            return tuple(a + (b - a) * 0.5 * (1.0 + math.sin((t + at) / length)) for t in range(steps))
+        return tuple(round(self._rnd.uniform(min(a, b), max(a, b)), 4) for _ in range(steps))
 
 
-@st.composite
-def batteries(draw: st.DrawFn, steps: int) -> BatteryProblem:
-    low = draw(number(0.0, 0.5))
-    high = draw(number(low + 0.01, 1.0, 0.9 if low < 0.9 else 1.0))
+def a_battery(dice: Dice, steps: int) -> BatteryProblem:
+    low = dice.number(0.0, 0.5)
+    high = dice.number(low, 1.0, max(low, 0.9))
     return BatteryProblem(
-        capacity_kwh=draw(number(2.0, 30.0, 10.0)),
-        soc=draw(number(0.0, 1.0, low, high)),
+        capacity_kwh=dice.number(2.0, 30.0, 10.0),
+        soc=dice.number(0.0, 1.0, low, high),
         soc_min=low,
         soc_max=high,
-        charge_kw=draw(number(1.0, 11.0, 5.0, 0.0)),
-        discharge_kw=draw(number(1.0, 11.0, 5.0, 0.0)),
-        eff_charge_pv=draw(number(0.8, 1.0)),
-        eff_charge_ac=draw(number(0.8, 1.0)),
-        eff_discharge=draw(number(0.8, 1.0)),
-        wear_eur_per_kwh=draw(st.sampled_from((0.0, 0.04, 0.2))),
-        deep_below_soc=draw(st.sampled_from((0.0, 0.4))),
-        wear_deep_eur_per_kwh=draw(st.sampled_from((0.0, 0.05))),
-        taper_above_soc=draw(st.sampled_from((1.0, 0.9, 0.5))),
-        taper_end_share=draw(st.sampled_from((0.2, 1.0, 0.0))),
-        reserve_soc=draw(st.sampled_from((None, None, 0.1, 0.4, 1.0))),
-        full_by_slot=draw(st.sampled_from((None, None, 0, steps // 2))),
-        battery_first_draw_kw=draw(st.sampled_from((0.0, 1.2))),
+        charge_kw=dice.number(1.0, 11.0, 5.0, 0.0),
+        discharge_kw=dice.number(1.0, 11.0, 5.0, 0.0),
+        eff_charge_pv=dice.number(0.8, 1.0),
+        eff_charge_ac=dice.number(0.8, 1.0),
+        eff_discharge=dice.number(0.8, 1.0),
+        wear_eur_per_kwh=dice.one(0.0, 0.04, 0.04, 0.2),
+        deep_below_soc=dice.one(0.0, 0.4),
+        wear_deep_eur_per_kwh=dice.one(0.0, 0.05),
+        taper_above_soc=dice.one(1.0, 0.9, 0.5),
+        taper_end_share=dice.one(0.2, 1.0, 0.0),
+        reserve_soc=dice.one(None, None, 0.1, 0.4, 1.0),
+        full_by_slot=dice.one(None, None, None, 0, steps // 2),
+        battery_first_draw_kw=dice.one(0.0, 1.2),
     )
 
 
-@st.composite
-def rooms(draw: st.DrawFn, steps: int, index: int, count: int) -> RoomProblem:
-    low = draw(number(16.0, 22.0))
-    band = draw(st.sampled_from((2.0, 0.5, 0.0, -1.0)))  # the last one is inverted
-    lower = draw(series(steps, low, low + 1.0))
+def a_room(dice: Dice, steps: int, index: int, count: int) -> RoomProblem:
+    low = dice.number(16.0, 22.0)
+    band = dice.one(2.0, 0.5, 0.0, -1.0)  # the last one is inverted
+    lower = dice.series(steps, low, low + 1.0)
     return RoomProblem(
         name=f"room_{index}",
-        heater_kw=draw(st.sampled_from((0.0, 0.5, 2.0, 4.8))),
-        air_kwh_per_k=draw(number(0.3, 3.0)),
-        slab_kwh_per_k=draw(number(0.3, 3.0)),
-        slab_air_kw_per_k=draw(number(0.05, 0.6)),
-        ua_kw_per_k=draw(number(0.0, 0.1)),
+        heater_kw=dice.one(0.0, 0.5, 2.0, 4.8),
+        air_kwh_per_k=dice.number(0.3, 3.0),
+        slab_kwh_per_k=dice.number(0.3, 3.0),
+        slab_air_kw_per_k=dice.number(0.05, 0.6),
+        ua_kw_per_k=dice.number(0.0, 0.1),
         neighbours=tuple((j, 0.015) for j in (index - 1, index + 1) if 0 <= j < count),
-        air_c=draw(number(12.0, 27.0, low)),
-        slab_c=draw(number(12.0, 32.0, low)),
-        disturbance_kw=draw(st.sampled_from((0.0, 0.05, -0.1))),
-        sun_kw=draw(series(steps, 0.0, 0.6)),
+        air_c=dice.number(15.0, 24.0, low, 8.0, 30.0),
+        slab_c=dice.number(16.0, 28.0, low, 8.0, 35.0),
+        disturbance_kw=dice.one(0.0, 0.05, -0.1),
+        sun_kw=dice.series(steps, 0.0, 0.6),
         lower_c=lower,
         upper_c=tuple(x + band for x in lower),
-        phase=draw(st.integers(0, 3)),
-        forced_slots=draw(st.sampled_from((0, 0, 0, 2, steps))),
-        forced_duty=draw(st.sampled_from((0.0, 0.4, 1.0))),
+        phase=dice.one(0, 1, 2, 3),
+        forced_slots=dice.one(0, 0, 0, 2, steps),
+        forced_duty=dice.one(0.0, 0.4, 1.0),
     )
 
 
-@st.composite
-def houses(draw: st.DrawFn) -> PlanProblem:
-    """Up to three rooms and 24 slots, with all that may be odd about them."""
-    n = draw(st.sampled_from((24, 24, 20, 16, 12, 6, 2, 1)))
-    count = draw(st.integers(0, 3))
-    level = draw(st.sampled_from((0.3, 0.05, -0.1, 2.0)))
-    buys = draw(series(n, level - 0.15, level + 0.3))
-    fee = draw(st.sampled_from((0.1, 0.0, -0.05)))  # the last one: exports are dearer than imports
-    most = draw(st.sampled_from((22.0, 22.0, 22.0, 7.0, 2.0, 0.0)))
-    limited = draw(st.sampled_from((False, False, True)))
-    mode, held = draw(st.sampled_from((None, *MODES))), draw(st.integers(0, 9))
-    known = draw(st.sampled_from((n, n, n // 2, 0)))
-    begun = draw(st.sampled_from(MODES if known == n else MODES[:3]))
-    power = PeakPrice(eur_per_kw=draw(st.sampled_from((0.2, 4.0))), measured_kw=draw(st.sampled_from((0.0, 2.5))),
-                      once=draw(st.booleans()))  # fmt: skip
-    kept = Commitment(modes=(begun,) * min(n, 6), at_most_eur=draw(st.sampled_from((0.0, 0.05))), left_eur=1.0)
-    battery = draw(st.one_of(batteries(n), batteries(n), batteries(n), st.none()))
+def a_house(seed: int, steps: int, rooms: int, battery: bool, forced_slots: int, level: float) -> PlanProblem:
+    """A house of this size; everything else about it follows from the seed."""
+    dice, n = Dice(seed), steps
+    buys, fee = dice.series(n, level - 0.2, level + 0.6), dice.one(0.1, 0.0, -0.05)  # the last: exports are dearer
+    most, known = dice.one(22.0, 22.0, 22.0, 7.0, 2.0, 0.0), dice.one(n, n, n, n // 2, 0)
+    mode, begun = dice.one(None, *MODES), dice.one(*MODES)
+    power = PeakPrice(eur_per_kw=dice.one(0.2, 4.0), measured_kw=dice.one(0.0, 2.5), once=dice.one(True, False))
+    kept = Commitment(modes=(begun,) * 6, at_most_eur=dice.one(0.0, 0.05), left_eur=1.0)
     return PlanProblem(
         id="property",
         issued=START,
         start=START,
-        dt_h=draw(st.sampled_from((0.25, 0.25, 1.0, 1.0 / 12.0))),
+        dt_h=dice.one(0.25, 0.25, 1.0, 1.0 / 12.0),
         price_import=buys,
         price_export=tuple(p - fee for p in buys),
         price_known=tuple(t < known for t in range(n)),
-        pv_kw=draw(series(n, 0.0, 9.0)),
-        load_kw=draw(series(n, 0.0, 6.0)),
-        outdoor_c=draw(series(n, -15.0, 30.0)),
+        pv_kw=dice.series(n, 0.0, dice.one(0.0, 9.0)),
+        load_kw=dice.series(n, 0.0, dice.one(1.0, 6.0)),
+        outdoor_c=dice.series(n, -15.0, 30.0),
         import_limit_kw=most,
-        export_limit_kw=draw(st.sampled_from((10.0, 10.0, 1.0, 0.0))),
-        ac_limit_kw=draw(st.sampled_from((10.0, 10.0, 3.0, 0.0))),
-        pv_curtailable=draw(st.sampled_from((True, True, True, False))),
-        battery=battery,
-        rooms=tuple(draw(rooms(n, i, count)) for i in range(count)),
-        phase_limit_kw=draw(st.sampled_from((None, 7.36, 1.5))),
-        import_limits_kw=draw(series(n, 0.0, most)) if limited else (),
-        peak=draw(st.sampled_from((None, None, power))),
+        export_limit_kw=dice.one(10.0, 10.0, 1.0, 0.0),
+        ac_limit_kw=dice.one(10.0, 10.0, 3.0, 0.0),
+        pv_curtailable=dice.one(True, True, True, False),
+        battery=a_battery(dice, n) if battery else None,
+        rooms=tuple(a_room(dice, n, i, rooms) for i in range(rooms)),
+        phase_limit_kw=dice.one(None, 7.36, 1.5),
+        import_limits_kw=dice.one((), (), dice.series(n, 0.0, most)),
+        peak=dice.one(None, None, power),
         mode_now=mode,
-        mode_held_slots=held,
-        mode_forced_slots=0 if mode is None or battery is None else draw(st.sampled_from((0, 0, 3, n))),
-        commitment=draw(st.sampled_from((None, None, kept))),
-        min_mode_slots=draw(st.sampled_from((4, 1, 8))),
-        calm=CalmPrices(mode_change_eur=draw(st.sampled_from((0.02, 0.0, 0.3)))),
+        mode_held_slots=dice.one(0, 2, 4, 9),
+        mode_forced_slots=0 if mode is None else forced_slots,
+        commitment=dice.one(None, None, None, kept),
+        min_mode_slots=dice.one(4, 2, 1, 8),
+        calm=CalmPrices(mode_change_eur=dice.one(0.02, 0.02, 0.0, 0.3)),
         timezone="Europe/Berlin",
+    )
+
+
+def houses() -> st.SearchStrategy[PlanProblem]:
+    """Up to three rooms and 24 slots, with all that may be odd about them."""
+    return st.builds(
+        a_house,
+        seed=st.integers(0, 2**32),
+        steps=st.sampled_from((24, 24, 24, 16, 6, 2, 1)),
+        rooms=st.integers(0, 3),
+        battery=st.sampled_from((True, True, True, True, False)),
+        forced_slots=st.sampled_from((0, 0, 0, 0, 3, 24)),
+        level=st.sampled_from((0.2, 0.2, 0.05, -0.3, 2.0)),
     )
 
 
@@ -350,15 +363,21 @@ def dearest_eur(p: PlanProblem) -> float:
     return max(prices.over_limit_eur_per_kwh * p.dt_h, prices.comfort_below_eur_per_kh * p.dt_h, capacity * missed)
 
 
+def bound_holds(p: PlanProblem) -> bool:
+    """Where the relaxation is known to forbid what the inverter does, its bound is none: see the tests of bounds."""
+    return all(p.price_known) and (p.pv_curtailable or p.phase_limit_kw is None)
+
+
 def assert_sound(problem: PlanProblem, signed: SignedPlan) -> None:
     result = signed.result
     assert verify(signed, problem)
     assert check(problem, result) == []
     assert signed.checked_cost_eur == pytest.approx(result.cost_eur, abs=1e-6, rel=1e-6)
     assert result.quality is not Quality.FAILED
-    assert result.objective_eur >= result.bound_eur - 1e-6 * max(1.0, abs(result.bound_eur))
+    if bound_holds(problem):
+        assert result.objective_eur >= result.bound_eur - 1e-6 * max(1.0, abs(result.bound_eur))
     assert len(result.modes) == problem.steps
-    forced = problem.mode_forced_slots if problem.mode_now is not None else 0
+    forced = 0 if problem.mode_now is None or problem.battery is None else problem.mode_forced_slots
     assert all(m == problem.mode_now for m in result.modes[:forced])
     for room, duty in zip(problem.rooms, result.duty, strict=True):
         held = min(room.forced_slots, problem.steps)
@@ -394,18 +413,50 @@ ODD = {
         PLAIN, price_import=(0.3,) * 2, price_export=(0.1,) * 2, price_known=(True,) * 2, pv_kw=(0.0,) * 2,
         load_kw=(0.5,) * 2, outdoor_c=(5.0,) * 2, commitment=LAST,
     ),
-    "a last plan that would buy at prices no longer known": replace(
-        PLAIN, price_known=(False,) * 8, commitment=LAST
-    ),
+    "a last plan that would buy at prices no longer known": replace(PLAIN, price_known=(False,) * 8, commitment=LAST),
 }  # fmt: skip
 
 
-@pytest.mark.xfail(reason="the members with a solver fail on it, and the rules answer")
 @pytest.mark.parametrize("name", ODD)
 def test_odd_corners_are_planned_by_the_first_member(name: str) -> None:
     signed = Cascade().plan(ODD[name], time_limit_s=math.inf)
     assert_books_agree(ODD[name], signed.result)
     assert signed.result.maker == "pyomo_highs", signed.result.message
+
+
+FORBIDDEN = {
+    "a charge that runs on into prices that are not known": replace(
+        PLAIN, price_import=(-0.3,) * 8, price_export=(-0.4,) * 8, price_known=(False,) * 8, mode_now=CHARGE,
+        mode_forced_slots=4,
+    ),
+    "a hold below its stop SOC, which draws from the grid": replace(
+        PLAIN, price_import=(-0.3,) * 8, price_export=(-0.4,) * 8, price_known=(False,) * 8,
+        mode_now=replace(HOLD, stop_soc=0.9), mode_forced_slots=8,
+        battery=replace(PLAIN.battery, battery_first_draw_kw=1.2),  # type: ignore[type-var]
+    ),
+    "sun that must be exported, and so relieves the phases": replace(
+        PLAIN, battery=None, mode_now=None, pv_kw=(9.0,) * 8, export_limit_kw=0.0, pv_curtailable=False,
+        phase_limit_kw=1.0, rooms=(a_room(Dice(7), 8, 0, 1),),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.xfail(reason="the relaxation forbids what the inverter does here, so its bound is none")
+@pytest.mark.parametrize("name", FORBIDDEN)
+def test_no_plan_is_below_its_bound(name: str) -> None:
+    result = Cascade().plan(FORBIDDEN[name], time_limit_s=math.inf).result
+    assert result.objective_eur >= result.bound_eur - 1e-6
+
+
+def test_careful_rules_end_a_charge_where_prices_are_no_longer_known() -> None:
+    prices = (0.5,) * 4 + (0.01,) * 8 + (0.9,) * 12
+    known = (True,) * 10 + (False,) * 14
+    load, none = (1.0,) * 24, (0.0,) * 24
+    asked = replace(
+        PLAIN, price_import=prices, price_export=none, price_known=known, pv_kw=none, load_kw=load, outdoor_c=none,
+        mode_held_slots=0, min_mode_slots=8,
+    )  # fmt: skip
+    assert check(asked, SmartRules().solve(asked, time_limit_s=math.inf)) == []
 
 
 @tried(0.2)
