@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from models.types.mode import InverterMode
+from models.types.mode import Composite, InverterMode
 from solvers.problem import PlanProblem
 from solvers.result import PlanResult
 
+_GRID = (Composite.CHARGE_FROM_GRID, Composite.DISCHARGE_TO_GRID)  # never at a price that is not known
 _NEAR_SOC = 0.031  # stop SOCs closer than this are not worth a write
 
 
@@ -38,8 +39,9 @@ def keep_to_it(
     c = problem.commitment
     if c is None or problem.free or problem.battery is None:
         return best
-    begun = c.modes[: max(problem.min_mode_slots, 1)]
-    if not begun or all(_same(a, b) for a, b in zip(begun, best.modes, strict=False)):
+    begun = c.modes[: min(max(problem.min_mode_slots, 1), problem.steps)]
+    blind = any(m.composite in _GRID and not known for m, known in zip(begun, problem.price_known, strict=False))
+    if not begun or blind or all(_same(a, b) for a, b in zip(begun, best.modes, strict=False)):
         return best
     kept = replan(begun)
     regret_eur = kept.objective_eur - best.objective_eur

@@ -146,7 +146,7 @@ class PlanProblem:
     @property
     def forced_modes(self) -> tuple[InverterMode, ...]:
         """Modes of the first slots that are not a plan's to choose."""
-        if self.mode_now is None or self.free:
+        if self.mode_now is None or self.battery is None or self.free:
             return ()
         return (self.mode_now,) * min(self.mode_forced_slots, self.steps)
 

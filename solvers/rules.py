@@ -22,6 +22,7 @@ from solvers.thermostat import thermostat_duty
 from solvers.validate import validate
 
 _NO_BOUND = -math.inf
+_GRID = (Composite.CHARGE_FROM_GRID, Composite.DISCHARGE_TO_GRID)
 
 
 class RulesPlanner:
@@ -159,13 +160,18 @@ def _day_modes(problem: PlanProblem, b: BatteryProblem, hours: Sequence[_Hour]) 
 
 
 def held_long_enough(problem: PlanProblem, modes: Sequence[InverterMode]) -> tuple[InverterMode, ...]:
-    """The same wishes, each composite held for `min_mode_slots`, the present one included; what is forced stays."""
+    """The same wishes, each composite held for `min_mode_slots`, the present one included; what is forced stays.
+
+    A charge or sale that began at known prices does not last into slots whose price nobody knows.
+    """
+    first = True  # still what ran when the plan began: it may have to end its dwell time
     running, held = problem.mode_now, problem.mode_held_slots
     out = list(problem.forced_modes)
     held += len(out)
-    for wish in modes[len(out) :]:
-        if running is None or (wish != running and held >= problem.min_mode_slots):
-            running, held = wish, 0
+    for t, wish in enumerate(modes[len(out) :], start=len(out)):
+        blind = running is not None and running.composite in _GRID and not problem.price_known[t] and not first
+        if running is None or (wish != running and (held >= problem.min_mode_slots or blind)):
+            running, held, first = wish, 0, False
         elif wish.composite is running.composite:
             running = wish  # same composite, another stop SOC: not a change of what runs
         out.append(running)
