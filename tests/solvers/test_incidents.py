@@ -417,7 +417,7 @@ def test_a_flat_tariff_is_planned_alike_by_every_planner_and_calmly(price: float
     planned(day(0))
 
 
-TIED = pytest.mark.xfail(strict=False, reason="which tie is met decides where heating lands, and a spared battery may help")
+TIED = pytest.mark.xfail(strict=False, reason="which tie is met decides where heating lands")
 
 
 @pytest.mark.parametrize("slot", [0, pytest.param(5, marks=TIED)])
