@@ -145,8 +145,14 @@ def test_threads_bear_the_names_of_their_paths(world: World) -> None:
 def test_a_hang_does_not_hold_up_the_end_beyond_its_time(world: World) -> None:
     runtime = world.start(world.child("a"), world.child("b"))
     assert isinstance(runtime, PykkaRuntime)
-    release = threading.Event()
-    runtime.tell("/s/a", Do(lambda _: release.wait(10)))
+    entered, release = threading.Event(), threading.Event()
+
+    def hang(_: Any) -> None:
+        entered.set()
+        release.wait(10)
+
+    runtime.tell("/s/a", Do(hang))
+    assert entered.wait(5), "an end that overtakes the message would find nobody hanging"
     assert runtime.stop(0.2) is False
     assert world.lives()[-1] == "b-"
     release.set()
