@@ -12,8 +12,8 @@ from models.errors import ConsoleError
 from pems_actors.moments import moment
 from pems_actors.plain import plain
 from pems_actors.plan_file import to_text
-from solvers.cards import DecisionCard
-from solvers.marginal_table import MarginalTable
+from solvers.explain.cards import DecisionCard
+from solvers.explain.marginal_table import MarginalTable
 
 PLANNER = "/plan/planner"
 _MOST_HOURS = 24 * 31

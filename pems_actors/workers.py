@@ -21,10 +21,10 @@ def codec(name: str) -> JsonCodec:
 def _types(name: str) -> tuple[type, ...]:
     match name:
         case "optimizer":
-            from solvers.cards import DecisionCard
-            from solvers.marginal_table import MarginalTable
+            from solvers.explain.cards import DecisionCard
+            from solvers.explain.marginal_table import MarginalTable
+            from solvers.explain.questions import CardQuestion, MarginalQuestion
             from solvers.problem import PlanProblem
-            from solvers.questions import CardQuestion, MarginalQuestion
             from solvers.result import SignedPlan
 
             return PlanProblem, SignedPlan, CardQuestion, MarginalQuestion, DecisionCard, MarginalTable

@@ -28,7 +28,7 @@ def methods(
     clock : callable
         Monotonic seconds.
     """
-    from solvers.answers import Answers  # noqa: PLC0415 - a second of imports, paid where plans are made
+    from solvers.explain.answers import Answers  # noqa: PLC0415 - a second of imports, paid where plans are made
     from solvers.pyomo_highs import PyomoHighs  # noqa: PLC0415
 
     planner, *others = default_members()

@@ -8,8 +8,8 @@ from typing import Literal
 
 from actors.runtime import Context, ReplyToken, WorkerCall, WorkerDone, WorkerFailed
 from actors.runtime.clock import speed_of
+from solvers.explain.questions import CardQuestion, MarginalQuestion
 from solvers.problem import PlanProblem
-from solvers.questions import CardQuestion, MarginalQuestion
 from solvers.result import SignedPlan
 
 DEADLINE_S = 20.0  # real: plans wait behind a question for no longer

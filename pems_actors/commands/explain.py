@@ -18,7 +18,7 @@ from pems_actors.moments import moment
 from pems_actors.plain import plain
 
 if TYPE_CHECKING:
-    from solvers.answers import Answers
+    from solvers.explain.answers import Answers
 
 _EXPLAIN = """Explain a choice of the plan: what it does at a time, why that pays, the next-best alternative (the same
 problem solved again with the choice forbidden) and what that costs, and which price, sun or load would flip it.
@@ -137,14 +137,14 @@ def _where(
 
 
 def _answers() -> Answers:
-    from solvers.answers import Answers
+    from solvers.explain.answers import Answers
     from solvers.pyomo_highs import PyomoHighs
 
     return Answers(PyomoHighs())
 
 
 def _card(asked: Asked, at: str | None, room: str | None) -> Mapping[str, object]:
-    from solvers.questions import CardQuestion
+    from solvers.explain.questions import CardQuestion
 
     start = asked.problem.start
     when = start if at is None else moment(at, first=start, zone=asked.zone)
@@ -152,7 +152,7 @@ def _card(asked: Asked, at: str | None, room: str | None) -> Mapping[str, object
 
 
 def _table(asked: Asked, hours: int) -> Mapping[str, object]:
-    from solvers.questions import MarginalQuestion
+    from solvers.explain.questions import MarginalQuestion
 
     return _told(asked, _answers().marginal(MarginalQuestion(problem=asked.problem, hours=hours)))
 

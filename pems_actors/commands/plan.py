@@ -75,8 +75,8 @@ def conflicts(problem: PlanProblem, result: PlanResult) -> tuple[str, ...]:
     """Which limits conflict where the plan bends any, one line each; times in the house's zone."""
     if not result.bent_rules:
         return ()
-    from solvers.diagnose import diagnose
-    from solvers.diagnose_words import lines
+    from solvers.diagnose.search import diagnose
+    from solvers.diagnose.words import lines
 
     return lines(problem, result, diagnose(problem, result), zone=ZoneInfo(problem.timezone))
 

@@ -37,7 +37,7 @@ from pems_actors.pictures.panels import (
 )
 from pems_actors.pictures.plan import _check_plan, _plan_words
 from pems_actors.pictures.time_axis import TimeAxis, days
-from solvers.cards import DecisionCard, Quantity
+from solvers.explain.cards import DecisionCard, Quantity
 from solvers.problem import PlanProblem
 from solvers.result import PlanResult
 

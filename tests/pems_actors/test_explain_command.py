@@ -24,10 +24,10 @@ from pems_actors.handlers import Handlers
 from pems_actors.moments import moment
 from pems_actors.pictures.cards import cards_picture
 from pems_actors.plain import plain
-from solvers.answers import Answers
-from solvers.cards import DecisionCard
+from solvers.explain.answers import Answers
+from solvers.explain.cards import DecisionCard
+from solvers.explain.questions import CardQuestion
 from solvers.pyomo_highs import PyomoHighs
-from solvers.questions import CardQuestion
 from solvers.result import SignedPlan
 from solvers.signature import signature
 from tests.pems_actors.test_commands import write_case

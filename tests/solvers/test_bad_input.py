@@ -16,8 +16,8 @@ from models.types.mode import REGULAR, Composite, InverterMode
 from solvers.cascade import Cascade
 from solvers.checker import check, verify
 from solvers.cvxpy_fallback import CvxpyFallback
-from solvers.diagnose import diagnose
-from solvers.diagnose_words import lines
+from solvers.diagnose.search import diagnose
+from solvers.diagnose.words import lines
 from solvers.problem import CalmPrices, Commitment, PeakPrice, PlanProblem
 from solvers.pyomo_highs import PyomoHighs
 from solvers.rebuilt import Rebuilt

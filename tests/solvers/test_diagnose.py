@@ -12,10 +12,10 @@ import pytest
 
 from models.errors import PlanError
 from models.types.mode import Composite, InverterMode
-from solvers.diagnose import diagnose, misses
-from solvers.diagnose_lp import Asked, Elastic
-from solvers.diagnose_words import lines
-from solvers.diagnosis import CONNECTION, OPERATOR, PHASES, UNKNOWN_PRICES, Conflict, Diagnosis, Reason
+from solvers.diagnose.diagnosis import CONNECTION, OPERATOR, PHASES, UNKNOWN_PRICES, Conflict, Diagnosis, Reason
+from solvers.diagnose.lp import Asked, Elastic
+from solvers.diagnose.search import diagnose, misses
+from solvers.diagnose.words import lines
 from solvers.finish import failed
 from solvers.problem import PlanProblem, RoomProblem
 from solvers.pyomo_highs import PyomoHighs
@@ -279,5 +279,5 @@ def test_times_are_told_in_the_house_s_zone() -> None:
 
 
 def test_the_words_need_no_solver() -> None:
-    code = "import sys, solvers.diagnose_words; sys.exit(any(m in sys.modules for m in ('numpy', 'highspy', 'pyomo')))"
+    code = "import sys, solvers.diagnose.words; sys.exit(any(m in sys.modules for m in ('numpy', 'highspy', 'pyomo')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -14,18 +14,18 @@ from numpy.typing import NDArray
 from models.errors import PlanError
 from models.types.mode import REGULAR, Composite, InverterMode
 from pems_actors.workers import codec
-from solvers.answers import Answers
-from solvers.barred import Bar, Choice, bar
-from solvers.cards import DecisionCard, Flip, Quantity
 from solvers.composites import runs
-from solvers.explain import Explainer, slot_of
-from solvers.flips import Window, changed
-from solvers.ledger import slot_time
+from solvers.explain.answers import Answers
+from solvers.explain.barred import Bar, Choice, bar
+from solvers.explain.cards import DecisionCard, Flip, Quantity
+from solvers.explain.explainer import Explainer, slot_of
+from solvers.explain.flips import Window, changed
+from solvers.explain.ledger import slot_time
+from solvers.explain.questions import CardQuestion, MarginalQuestion
+from solvers.explain.relaxed import heat_block
 from solvers.model.kept import Limits
 from solvers.problem import PlanProblem
 from solvers.pyomo_highs import PyomoHighs
-from solvers.questions import CardQuestion, MarginalQuestion
-from solvers.relaxed_cards import heat_block
 from solvers.result import PlanResult, SignedPlan
 from solvers.signature import signature
 from tests.solvers.houses import BATTERY, house, random_house, room

@@ -11,8 +11,8 @@ import pytest
 
 from models.errors import PlanError
 from models.types.mode import Composite, InverterMode
-from solvers.marginal import hour_starts, marginal_table, rise_kw
-from solvers.marginal_table import ENERGIES_KWH, MarginalTable
+from solvers.explain.marginal import hour_starts, marginal_table, rise_kw
+from solvers.explain.marginal_table import ENERGIES_KWH, MarginalTable
 from solvers.model.frame import shape_of
 from solvers.model.kept import KeptModel, Limits
 from solvers.problem import PeakPrice, PlanProblem

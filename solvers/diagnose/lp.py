@@ -17,7 +17,7 @@ from highspy import HighsModelStatus as Status
 from numpy.typing import NDArray
 
 from models.errors import PlanError
-from solvers.diagnose_groups import Group, Groups, Index
+from solvers.diagnose.groups import Group, Groups, Index
 from solvers.model.assembly import fill
 from solvers.model.frame import Array, Ring, shape_of
 from solvers.model.kept import Compiled, flat_vectors, load, new_highs

@@ -3,7 +3,7 @@
 Nothing is infeasible here, so a bent rule *is* the conflict. Each one is split into what no plan could avoid, what
 other limits force, what is bent because keeping it would cost more, and what only the plan's execution bends. Where
 other limits force it, groups of them are freed one at a time (a deletion filter; duals tell at once which ones do not
-matter) until those are left without any of which the limit could be kept. `solvers.diagnose_words` says it in a line.
+matter) until those are left without any of which the limit could be kept. `solvers.diagnose.words` says it in a line.
 """
 
 from __future__ import annotations
@@ -13,9 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from models.errors import PlanError
-from solvers.diagnose_groups import Group, beginning, group_of
-from solvers.diagnose_lp import Answer, Asked, Elastic
-from solvers.diagnosis import (
+from solvers.diagnose.diagnosis import (
     CONNECTION,
     EXPORT,
     FUSE,
@@ -31,6 +29,8 @@ from solvers.diagnosis import (
     Reason,
     Remedy,
 )
+from solvers.diagnose.groups import Group, beginning, group_of
+from solvers.diagnose.lp import Answer, Asked, Elastic
 from solvers.problem import PlanProblem
 from solvers.result import BentRule, PlanResult, Quality
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from solvers.cards import Flip, Quantity
-from solvers.ledger import slot_time
+from solvers.explain.cards import Flip, Quantity
+from solvers.explain.ledger import slot_time
 from solvers.problem import PlanProblem
 from solvers.tiers import tiers
 

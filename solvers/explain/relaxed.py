@@ -14,12 +14,12 @@ from itertools import groupby
 import numpy as np
 
 from models.errors import PlanError
-from solvers.cards import Alternative, DecisionCard, Facts, Flip, HeatSpan, Quantity
-from solvers.facts import facts
-from solvers.flips import Window, changed, price_range
-from solvers.ledger import Ledger, slot_time, terms
+from solvers.explain.cards import Alternative, DecisionCard, Facts, Flip, HeatSpan, Quantity
+from solvers.explain.facts import facts
+from solvers.explain.flips import Window, changed, price_range
+from solvers.explain.ledger import Ledger, slot_time, terms
+from solvers.explain.probe import Fix, Probe
 from solvers.model.kept import Solution
-from solvers.probe import Fix, Probe
 from solvers.problem import PlanProblem
 from solvers.result import PlanResult
 

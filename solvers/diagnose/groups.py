@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from solvers.diagnosis import BATTERY_RULES, CONNECTION, EXPORT, HELD, OPERATOR, PHASES, UNKNOWN_PRICES
+from solvers.diagnose.diagnosis import BATTERY_RULES, CONNECTION, EXPORT, HELD, OPERATOR, PHASES, UNKNOWN_PRICES
 from solvers.model.assembly import Layout
 from solvers.model.frame import Array, Ring
 from solvers.problem import PlanProblem

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from solvers.diagnosis import (
+from solvers.diagnose.diagnosis import (
     CONNECTION,
     EXPORT,
     FUSE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from solvers.cards import Facts
+from solvers.explain.cards import Facts
 from solvers.problem import PlanProblem
 from solvers.result import PlanResult
 

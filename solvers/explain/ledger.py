@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from solvers.account import account
-from solvers.cards import Term, TermKind
+from solvers.explain.cards import Term, TermKind
 from solvers.model.frame import Array
 from solvers.model.kept import Solution
 from solvers.problem import PlanProblem

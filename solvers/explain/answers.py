@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from models.errors import PlanError
-from solvers.cards import DecisionCard
-from solvers.explain import Explainer
-from solvers.ledger import slot_time
-from solvers.marginal import marginal_table
-from solvers.marginal_table import MarginalTable
+from solvers.explain.cards import DecisionCard
+from solvers.explain.explainer import Explainer
+from solvers.explain.ledger import slot_time
+from solvers.explain.marginal import marginal_table
+from solvers.explain.marginal_table import MarginalTable
+from solvers.explain.questions import CardQuestion, MarginalQuestion
 from solvers.model.kept import Limits
 from solvers.problem import PlanProblem
 from solvers.pyomo_highs import PyomoHighs
-from solvers.questions import CardQuestion, MarginalQuestion
 from solvers.result import SignedPlan
 from solvers.validate import validate
 

@@ -19,19 +19,19 @@ import numpy as np
 from models.errors import PlanError
 from models.types.mode import Composite, InverterMode
 from solvers.account import mode_changes
-from solvers.barred import Bar, Choice, bar
-from solvers.cards import Alternative, DecisionCard, Flip, ModeSpan, Quantity
 from solvers.composites import runs
-from solvers.facts import facts
+from solvers.explain.barred import Bar, Choice, bar
+from solvers.explain.cards import Alternative, DecisionCard, Flip, ModeSpan, Quantity
+from solvers.explain.facts import facts
+from solvers.explain.flips import find, windows
+from solvers.explain.ledger import Ledger, slot_time, terms
+from solvers.explain.probe import Fix, Probe
+from solvers.explain.relaxed import flow_block, heat_block, relaxed_card
 from solvers.finish import Verdict, finish
-from solvers.flips import find, windows
 from solvers.free import duties
-from solvers.ledger import Ledger, slot_time, terms
 from solvers.model.kept import KeptModel, Limits
-from solvers.probe import Fix, Probe
 from solvers.problem import PlanProblem
 from solvers.pyomo_highs import highest_import_kw
-from solvers.relaxed_cards import flow_block, heat_block, relaxed_card
 from solvers.result import PlanResult, Quality
 
 _ADAPT_ABOVE_EUR = 0.03  # as in planning: what composites may lose before heating is adapted to them

@@ -18,10 +18,10 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from models.errors import PlanError
-from solvers.marginal_table import ENERGIES_KWH, MarginalHour, MarginalTable
+from solvers.explain.marginal_table import ENERGIES_KWH, MarginalHour, MarginalTable
+from solvers.explain.probe import LoadProbe, Optimum, Probe
 from solvers.model.frame import Array
 from solvers.model.kept import KeptModel, Limits
-from solvers.probe import LoadProbe, Optimum, Probe
 from solvers.problem import PlanProblem
 
 _DOUBT_EUR = 2e-7  # between the bounds: what is closer is known
