@@ -14,7 +14,7 @@ import numpy as np
 
 from models.types.mode import InverterMode
 from solvers.account import mode_changes
-from solvers.composites import choose_modes
+from solvers.composites.choose import choose_modes
 from solvers.finish import Verdict, finish
 from solvers.free import Array, duties
 from solvers.model.kept import KeptModel, Limits

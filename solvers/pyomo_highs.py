@@ -12,7 +12,7 @@ from highspy import HighsModelStatus as Status
 from models.errors import PemsError
 from solvers.adapt import Adapter
 from solvers.commitment import keep_to_it
-from solvers.composites import choose_modes
+from solvers.composites.choose import choose_modes
 from solvers.directions import separate
 from solvers.finish import Verdict, failed, finish, free_modes
 from solvers.free import duties, free_trajectory

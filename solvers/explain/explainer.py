@@ -19,8 +19,9 @@ import numpy as np
 from models.errors import PlanError
 from models.types.mode import Composite, InverterMode
 from solvers.account import mode_changes
-from solvers.composites import runs
-from solvers.explain.barred import Bar, Choice, bar
+from solvers.composites.options import runs
+from solvers.composites.table import Bar
+from solvers.explain.barred import Choice, bar
 from solvers.explain.cards import Alternative, DecisionCard, Flip, ModeSpan, Quantity
 from solvers.explain.facts import facts
 from solvers.explain.flips import find, windows

@@ -15,7 +15,6 @@ from highspy import HighsModelStatus as Status
 from numpy.typing import NDArray
 
 from models.errors import PlanError
-from solvers.model.assembly import fill
 from solvers.model.frame import Array, Vectors
 from solvers.model.kept import KeptModel, Limits, Solution, flat_vectors
 from solvers.problem import PlanProblem
@@ -68,8 +67,8 @@ class Probe:
         self._model, self._problem, self._limits = model, problem, limits
         self.solves = 0
         self._base: Solution | None = None
-        if model._loaded:
-            model._turn(problem)
+        if model.loaded:
+            model.turn(problem)
         else:
             self._base = self._usable(model.solve(problem, limits))
 
@@ -82,22 +81,19 @@ class Probe:
 
     def solve(self, problem: PlanProblem, fixes: Sequence[Fix] = ()) -> Solution:
         """The optimum of a variation of the problem (same shape, same start), with some columns fixed."""
-        vectors = self._vectors(problem)
+        vectors = self._model.vectors(problem)
         slots = vectors.ring.slots
         for fix in fixes:
             at = slots[fix.start : fix.stop]
             for table in (vectors.lower, vectors.upper):
                 series = table[fix.name] if fix.row is None else table[fix.name][fix.row]
                 series[..., at] = fix.value
-        m = self._model
         with self._quiet():
-            m._push(vectors)
-            m._limit(self._limits)
-            return self._usable(m._run(vectors, 0.0))
+            return self._usable(self._model.solve_vectors(vectors, self._limits))
 
     def limit(self) -> None:
         """Gives the next solve its time."""
-        self._model._limit(self._limits)
+        self._model.limit(self._limits)
 
     @contextmanager
     def loads(self) -> Iterator[LoadProbe]:
@@ -108,12 +104,10 @@ class Probe:
     def _direction(self) -> _Direction:
         """Which right-hand sides the load is in, found by asking for a little more of it."""
         p, m = self._problem, self._model
-        before = self._vectors(p)
-        after = self._vectors(_with_load(p, np.ones(p.steps)))
-        m._push(before)
-        m._limit(self._limits)
-        self._base = self._usable(m._run(before, 0.0))
-        flat, more = flat_vectors(m._compiled, before), flat_vectors(m._compiled, after)
+        before = self._model.vectors(p)
+        after = self._model.vectors(_with_load(p, np.ones(p.steps)))
+        self._base = self._usable(m.solve_vectors(before, self._limits))
+        flat, more = flat_vectors(m.compiled, before), flat_vectors(m.compiled, after)
         lower, upper = flat[3], flat[4]
         rise = np.zeros_like(upper)
         finite = np.isfinite(upper)
@@ -123,10 +117,6 @@ class Probe:
         slot_at[m.ring.slots] = np.arange(p.steps)
         slot = slot_at[_positions(m)[rows]]
         return _Direction(rows, slot, rise[rows], lower[rows], upper[rows], _elastic_cost(m, before, p))
-
-    def _vectors(self, problem: PlanProblem) -> Vectors:
-        m = self._model
-        return fill(problem, m.shape, m._compiled.layout, m.ring)
 
     def _usable(self, solution: Solution) -> Solution:
         self.solves += 1
@@ -141,7 +131,7 @@ class Probe:
     def _quiet(self) -> Iterator[None]:
         """Without perturbed costs: from an optimal basis they only have to be cleaned up again."""
         name = "dual_simplex_cost_perturbation_multiplier"
-        highs = self._model._highs
+        highs = self._model.highs
         _, before = highs.getOptionValue(name)
         highs.setOptionValue(name, 0.0)
         try:
@@ -166,7 +156,7 @@ class LoadProbe:
     """The relaxation's value as a function of the load; `base` is its optimum without any rise."""
 
     def __init__(self, probe: Probe, model: KeptModel, direction: _Direction) -> None:
-        self._probe, self._highs, self._d = probe, model._highs, direction
+        self._probe, self._highs, self._d = probe, model.highs, direction
         self._steps = model.shape.steps
         self._raised: NDArray[np.intp] = np.array([], dtype=np.intp)
         self._offset_eur = probe.base.objective_eur - float(self._highs.getInfo().objective_function_value)
@@ -207,7 +197,7 @@ def _with_load(problem: PlanProblem, rise_kw: Array) -> PlanProblem:
 
 def _positions(model: KeptModel) -> NDArray[np.intp]:
     """The ring's position of each row."""
-    sizes: Mapping[str, tuple[int, ...]] = model._compiled.layout.rows
+    sizes: Mapping[str, tuple[int, ...]] = model.compiled.layout.rows
     return np.concatenate([np.tile(np.arange(s[-1]), int(np.prod(s[:-1], dtype=int))) for s in sizes.values()])
 
 
@@ -220,7 +210,7 @@ def _elastic_cost(model: KeptModel, v: Vectors, problem: PlanProblem) -> tuple[I
         "above": prices.comfort_above_eur_per_kh * problem.dt_h,
     }
     at, columns, costs = 0, [np.array([], dtype=np.int32)], [np.array([])]
-    for name, size in model._compiled.layout.columns.items():
+    for name, size in model.compiled.layout.columns.items():
         n = int(np.prod(size))
         if name in _ELASTIC:
             columns.append(np.arange(at, at + n, dtype=np.int32))

@@ -88,9 +88,9 @@ class KeptModel:
         self.shape = shape
         self.ring = Ring(shape.steps)
         self._start: float | None = None
-        self._compiled = Compiled(shape)
-        self._highs = new_highs()
-        self._loaded = False
+        self.compiled = Compiled(shape)
+        self.highs = new_highs()
+        self.loaded = False
         self._integral: NDArray[np.int32] = np.array([], dtype=np.int32)
         self._last: Vectors | None = None
         self.build_s = time.perf_counter() - started
@@ -98,12 +98,9 @@ class KeptModel:
     def solve(self, problem: PlanProblem, limits: Limits) -> Solution:
         """Solves the relaxation of one problem of this shape, from wherever the last one ended."""
         started = time.perf_counter()
-        self._turn(problem)
-        vectors = self._last = fill(problem, self.shape, self._compiled.layout, self.ring)
-        self._push(vectors)
-        self._limit(limits)
-        updated = time.perf_counter()
-        return self._run(vectors, updated - started)
+        self.turn(problem)
+        self._last = self.vectors(problem)
+        return self.solve_vectors(self._last, limits, started)
 
     def refine(self, fixed: Mapping[str, Array], limits: Limits) -> Solution:
         """Solves the last problem again with some columns fixed in the first slots, given in order of time.
@@ -118,9 +115,7 @@ class KeptModel:
             for table in (vectors.lower, vectors.upper):
                 table[name] = table[name].copy()
                 table[name][..., self.ring.slots[: values.shape[-1]]] = values
-        self._push(vectors)
-        self._limit(limits)
-        return self._run(vectors, time.perf_counter() - started)
+        return self.solve_vectors(vectors, limits, started)
 
     def search(self, binary: Mapping[str, NDArray[np.bool_]], start: Solution | None, limits: Limits) -> Solution:
         """Solves the last problem again with some columns binary at some slots, from a feasible point if there is one.
@@ -136,18 +131,29 @@ class KeptModel:
         """
         assert self._last is not None
         self._push(self._last)
-        self._limit(limits)
+        self.limit(limits)
         self._make_integral(binary)
         if start is not None:
             point = highspy.HighsSolution()
             point.col_value = start.columns.tolist()
-            self._highs.setSolution(point)
+            self.highs.setSolution(point)
         try:
             return self._run(self._last, 0.0)
         finally:
             self._make_integral({})
 
-    def _turn(self, problem: PlanProblem) -> None:
+    def vectors(self, problem: PlanProblem) -> Vectors:
+        """Bounds, right-hand sides and costs of a problem that begins where the last one did."""
+        return fill(problem, self.shape, self.compiled.layout, self.ring)
+
+    def solve_vectors(self, vectors: Vectors, limits: Limits, started: float | None = None) -> Solution:
+        """Solves the relaxation for vectors as they are; `search` and `refine` still start from the last problem."""
+        started = time.perf_counter() if started is None else started
+        self._push(vectors)
+        self.limit(limits)
+        return self._run(vectors, time.perf_counter() - started)
+
+    def turn(self, problem: PlanProblem) -> None:
         """Moves the holder by the slots that went by since the last problem, so that the basis still fits."""
         at = problem.start.timestamp() / (problem.dt_h * 3600.0)
         if self._start is not None:
@@ -155,19 +161,20 @@ class KeptModel:
         self._start = at
 
     def _push(self, v: Vectors) -> None:
-        c = self._compiled
+        c = self.compiled
         cost, lower, upper, row_lower, row_upper = vectors = flat_vectors(c, v)
-        if not self._loaded:
-            load(self._highs, c, vectors)
-            self._loaded = True
+        if not self.loaded:
+            load(self.highs, c, vectors)
+            self.loaded = True
             return
         columns, rows = np.arange(c.columns, dtype=np.int32), np.arange(c.rows, dtype=np.int32)
-        self._highs.changeColsCost(c.columns, columns, cost)
-        self._highs.changeColsBounds(c.columns, columns, lower, upper)
-        self._highs.changeRowsBounds(c.rows, rows, row_lower, row_upper)
+        self.highs.changeColsCost(c.columns, columns, cost)
+        self.highs.changeColsBounds(c.columns, columns, lower, upper)
+        self.highs.changeRowsBounds(c.rows, rows, row_lower, row_upper)
 
-    def _limit(self, limits: Limits) -> None:
-        h = self._highs
+    def limit(self, limits: Limits) -> None:
+        """Gives the next run of the solver its limits."""
+        h = self.highs
         h.setOptionValue("time_limit", h.getRunTime() + float(limits.time_s))  # its clock runs on over solves
         h.setOptionValue("simplex_iteration_limit", int(limits.simplex_iterations))
         h.setOptionValue("mip_max_nodes", int(limits.nodes))
@@ -175,9 +182,9 @@ class KeptModel:
 
     def _run(self, v: Vectors, update_s: float) -> Solution:
         started = time.perf_counter()
-        self._highs.run()
+        self.highs.run()
         solved = time.perf_counter()
-        status, info = self._highs.getModelStatus(), self._highs.getInfo()
+        status, info = self.highs.getModelStatus(), self.highs.getInfo()
         feasible = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
         whole = status == Status.kOptimal
         mip = len(self._integral) > 0
@@ -187,11 +194,11 @@ class KeptModel:
         columns = np.array([])
         duals = np.zeros(self.shape.steps)
         if feasible and (whole or mip):
-            solution = self._highs.getSolution()
+            solution = self.highs.getSolution()
             columns = np.array(solution.col_value)
-            values = self._unpack(columns, self._compiled.layout.columns)
+            values = self._unpack(columns, self.compiled.layout.columns)
             if not mip and self.shape.battery is not None:
-                duals = -self._unpack(np.array(solution.row_dual), self._compiled.layout.rows)["soc_balance"]
+                duals = -self._unpack(np.array(solution.row_dual), self.compiled.layout.rows)["soc_balance"]
         return Solution(
             status=status,
             values=values,
@@ -215,18 +222,18 @@ class KeptModel:
     def _make_integral(self, chosen: Mapping[str, NDArray[np.bool_]]) -> None:
         kind = highspy.HighsVarType
         if len(self._integral):
-            self._highs.changeColsIntegrality(
+            self.highs.changeColsIntegrality(
                 len(self._integral), self._integral, np.full(len(self._integral), kind.kContinuous)
             )
         wanted: list[int] = []
         at = 0
-        for name, size in self._compiled.layout.columns.items():
+        for name, size in self.compiled.layout.columns.items():
             if name in chosen:
                 wanted += [at + int(p) for p in self.ring.slots[chosen[name]]]
             at += int(np.prod(size))
         self._integral = np.array(wanted, dtype=np.int32)
         if wanted:
-            self._highs.changeColsIntegrality(len(wanted), self._integral, np.full(len(wanted), kind.kInteger))
+            self.highs.changeColsIntegrality(len(wanted), self._integral, np.full(len(wanted), kind.kInteger))
 
 
 def flat_vectors(c: Compiled, v: Vectors) -> tuple[Array, Array, Array, Array, Array]:

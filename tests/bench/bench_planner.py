@@ -11,7 +11,7 @@ import numpy as np
 
 from solvers.account import mode_changes
 from solvers.checker import check, sign
-from solvers.composites import choose_modes
+from solvers.composites.choose import choose_modes
 from solvers.pyomo_highs import PyomoHighs
 from solvers.result import PlanResult
 from tests.bench.replanning import RE_PLANS, Plan, Planned, Row, demo, same_matrix, timed

@@ -11,7 +11,8 @@ import pytest
 
 from models.types.mode import REGULAR, Composite, InverterMode
 from solvers.account import account
-from solvers.composites import OPTIONS, choose_modes
+from solvers.composites.choose import choose_modes
+from solvers.composites.options import OPTIONS
 from solvers.problem import CalmPrices, PlanProblem
 from solvers.replay import replay
 from tests.solvers.houses import BATTERY, house

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from models.errors import PlanError
 from models.types.mode import REGULAR, Composite, InverterMode
 from pems_actors.workers import codec
-from solvers.composites import runs
+from solvers.composites.options import runs
 from solvers.explain.answers import Answers
 from solvers.explain.barred import Bar, Choice, bar
 from solvers.explain.cards import DecisionCard, Flip, Quantity
