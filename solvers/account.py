@@ -164,17 +164,17 @@ def _bent_soc(problem: PlanProblem, flows: Flows, prices: Tiers) -> Iterator[Ben
     b, targets = problem.battery, soc_targets(problem, prices)
     if b is None or targets is None:
         return
-    before = base_target(problem)
-    short_before = max(0.0, before - b.soc)
+    base = base_target(problem)  # what deeper is deeper than: a charge that falls due gives nothing away after it
+    below_before = max(0.0, base - b.soc)
     for t, target in enumerate(targets):
-        short = max(0.0, target.soc - flows.soc[t])
-        deeper = max(0.0, short - short_before - max(0.0, target.soc - before))
+        short, below = max(0.0, target.soc - flows.soc[t]), max(0.0, base - flows.soc[t])
+        deeper = max(0.0, below - below_before)
         if short > 0.0:
             cost = b.capacity_kwh * (
                 short * target.miss_eur_per_kwh + deeper * prices.reserve_depletion_eur_per_kwh
             )
             yield BentRule(rule=target.rule, slot=t, amount=short, unit="soc", cost_eur=cost)
-        before, short_before = target.soc, short
+        below_before = below
 
 
 def _bent_rooms(problem: PlanProblem, flows: Flows, prices: Tiers) -> Iterator[BentRule]:

@@ -70,10 +70,9 @@ class SlotBill:
             cost += self._power_eur_per_kw * np.maximum(into - self._free_kw, 0.0)
         if self._targets is not None:
             target = np.array([t.soc for t in self._targets])[:, None]
-            before = np.concatenate([[[self._base]], target[:-1]])
             miss = np.array([t.miss_eur_per_kwh for t in self._targets])[:, None]
-            short, was = np.maximum(0.0, target - end), np.maximum(0.0, before - soc)
-            deeper = np.maximum(0.0, short - was - np.maximum(0.0, target - before))
+            short = np.maximum(0.0, target - end)
+            deeper = np.maximum(0.0, np.maximum(0.0, self._base - end) - np.maximum(0.0, self._base - soc))
             cost += self._b.capacity_kwh * (miss * short + self._prices.reserve_depletion_eur_per_kwh * deeper)
         return np.asarray(cost)
 
@@ -92,9 +91,8 @@ class SlotBill:
         cost += self._b.wear_deep_eur_per_kwh * self._b.deep_kwh(soc, end)
         if self._targets is not None:
             target = self._targets[t]
-            before = self._targets[t - 1].soc if t else self._base
-            short, was = max(0.0, target.soc - end), max(0.0, before - soc)
-            deeper = max(0.0, short - was - max(0.0, target.soc - before))
+            short = max(0.0, target.soc - end)
+            deeper = max(0.0, max(0.0, self._base - end) - max(0.0, self._base - soc))
             missed = short * target.miss_eur_per_kwh + deeper * self._prices.reserve_depletion_eur_per_kwh
             cost += self._b.capacity_kwh * missed
         return cost

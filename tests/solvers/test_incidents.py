@@ -160,9 +160,6 @@ def test_what_is_below_the_reserve_is_not_sold_into_the_spike(seed: int) -> None
     assert min(planned(deeper).soc[:16]) < 0.2, "without the reserve it would be sold"
 
 
-LOOPHOLE = pytest.mark.xfail(reason="below the reserve is free in the slot after a balancing charge fell due")
-
-
 @pytest.mark.parametrize("seed", range(6))
 def test_a_balancing_charge_that_falls_due_in_a_spike_is_made_before_it(seed: int) -> None:
     due = 18
@@ -171,14 +168,14 @@ def test_a_balancing_charge_that_falls_due_in_a_spike_is_made_before_it(seed: in
     assert max(before.soc[: due + 1]) >= 0.999, "there is time before the spike, at ordinary prices"
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2, 3, 4, pytest.param(5, marks=LOOPHOLE)])
+@pytest.mark.parametrize("seed", range(6))
 def test_a_balancing_charge_that_falls_due_within_a_long_spike_waits(seed: int) -> None:
     waits = planned(evening(seed, (0, 24, 4.0), full_by_slot=18))
     assert charged_kwh(waits, range(24)) == 0.0
     assert [r.slot for r in waits.bent_rules if r.rule == "battery.full_charge"] == [18]
 
 
-@pytest.mark.parametrize("due", [None, pytest.param(6, marks=LOOPHOLE)])
+@pytest.mark.parametrize("due", [None, 6])
 def test_a_reserve_is_kept_through_a_spike_whatever_else_falls_due(due: int | None) -> None:
     battery = replace(BATTERY, soc=0.5, reserve_soc=0.5, full_by_slot=due)
     problem = house(prices=[1.2] * 16 + [0.3] * 32, battery=battery, load_kw=(2.0,) * 48)
