@@ -77,8 +77,8 @@ class _House:
         p, dt = problem, problem.dt_h
         heat = self._rooms()
         charge_ac, into_ac, from_sun = self._battery()
-        grid = self._grid()
         pv_ac, curtailed = self._new("pv_ac", p.steps), self._new("curtailed", p.steps)
+        grid = self._grid()
         if not p.pv_curtailable:
             earned = np.maximum(0.0, np.array(p.price_export))
             self._parts.cost += dt * ((self._prices.over_limit_eur_per_kwh - earned) @ curtailed)
@@ -104,15 +104,18 @@ class _House:
             above = cp.pos(imported + over - p.peak.measured_kw)
             parts.cost += p.peak.eur_per_kw * (cp.max(above) if p.peak.once else cp.sum(above))
         net = imported + over - exported
-        if p.phase_limit_kw is not None and p.rooms:
+        if p.phase_limit_kw is not None:
             beyond = self._new("phase_over", p.steps)
-            heaters = np.array([r.heater_kw for r in p.rooms])
-            duty = parts.columns["duty"]
             parts.cost += dt * self._prices.over_limit_eur_per_kwh * cp.sum(beyond)
+            spilled = 0.0 if p.pv_curtailable else parts.columns["curtailed"]
+            if not p.rooms:
+                parts.constraints.append((net - spilled) / 3.0 <= p.phase_limit_kw + beyond)
+                return net
+            heaters, duty = np.array([r.heater_kw for r in p.rooms]), parts.columns["duty"]
             for phase in (1, 2, 3):
                 share = np.array([1.0 if r.phase == phase else 1 / 3 if r.phase == 0 else 0.0 for r in p.rooms])
                 uneven = ((share - 1 / 3) * heaters) @ duty
-                parts.constraints.append(uneven + net / 3.0 <= p.phase_limit_kw + beyond)
+                parts.constraints.append(uneven + (net - spilled) / 3.0 <= p.phase_limit_kw + beyond)
         return net
 
     def _battery(self) -> tuple[Any, Any, Any]:
@@ -135,7 +138,8 @@ class _House:
         if b.charge_kw > 0.0 and b.discharge_kw > 0.0:
             parts.constraints.append(into / b.charge_kw + give / b.discharge_kw <= 1.0)
         if b.composites:
-            parts.constraints.append(ac <= np.where(np.array(p.price_known), b.charge_kw, 0.0))
+            buys = [b.charge_kw if p.may_charge_from_grid(t) else 0.0 for t in range(p.steps)]
+            parts.constraints.append(ac <= np.array(buys))
         if b.taper_above_soc < 1.0 and b.taper_end_share < 1.0:
             slope = b.charge_kw * (1.0 - b.taper_end_share) / (1.0 - b.taper_above_soc)
             parts.constraints.append(into <= b.charge_kw - slope * (before - b.taper_above_soc))

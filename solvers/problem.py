@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from models.types.mode import InverterMode
+from models.types.mode import Composite, InverterMode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +149,16 @@ class PlanProblem:
         if self.mode_now is None or self.battery is None or self.free:
             return ()
         return (self.mode_now,) * min(self.mode_forced_slots, self.steps)
+
+    def may_charge_from_grid(self, t: int) -> bool:
+        """No plan buys for the battery at a price that is not known; a mode that a person holds may."""
+        if self.price_known[t] or self.free or self.battery is None:
+            return True
+        if t >= len(self.forced_modes) or self.mode_now is None:
+            return False
+        resting = self.mode_now.composite in (Composite.HOLD, Composite.SELL_PRODUCTION)
+        draws = resting and self.battery.battery_first_draw_kw > 0.0
+        return draws or self.mode_now.composite is Composite.CHARGE_FROM_GRID
 
     @property
     def free(self) -> bool:

@@ -200,8 +200,6 @@ class _Teller:
 
     def why_execution(self, miss: Miss) -> str:
         """What the plan's own way of doing it costs."""
-        if miss.limit == PHASES and not self._p.rooms:
-            return "without heated rooms phases are planned as one connection"
         forced = self._p.forced_modes
         if len(forced) > miss.first_slot:
             held = forced[0].composite.value.replace("_", " ")

@@ -16,7 +16,8 @@ missing [SOC]:
 Missing costs little per hour, so that no reserve is refilled at a spike. Going deeper below the target costs more than
 any price in sight, so that none is sold at a spike either; that is not convex and is left to the dynamic program over
 composites. So is what deep cycles wear on top: which part of the battery a kWh is drawn from is not convex either, and
-without it the relaxation is still a bound. No charging from the grid in slots whose price is not known yet.
+without it the relaxation is still a bound. No charging from the grid in slots whose price is not known yet, unless a
+mode does that a person holds.
 """
 
 from __future__ import annotations
@@ -83,7 +84,8 @@ def fill(v: Vectors, given: Given, shape: Shape) -> None:
         v.put(v.upper, name, b.charge_kw)
     v.put(v.upper, "discharge", b.discharge_kw)
     if b.composites:
-        v.put(v.upper, "charge_ac", np.where(given.known, b.charge_kw, 0.0))
+        buys = [b.charge_kw if p.may_charge_from_grid(t) else 0.0 for t in range(p.steps)]
+        v.put(v.upper, "charge_ac", np.array(buys))
         v.put(v.rhs, "one_way", b.charge_kw)
     else:
         v.put(v.upper, "charges", 1.0)

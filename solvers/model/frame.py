@@ -70,6 +70,7 @@ class Shape:
     battery: BatteryShape | None
     rooms: tuple[RoomShape, ...]
     phases: bool
+    spills: bool  # sun that cannot be curtailed goes out through the phases
     peak: str | None  # "once", "each": how a price on power is paid; None: there is none
     directions: tuple[float, float] | None  # import and export limit where grid directions may need binaries
 
@@ -83,7 +84,8 @@ def shape_of(problem: PlanProblem) -> Shape:
         dt_h=problem.dt_h,
         battery=None if b is None else _battery_shape(b, soc_targets(problem, tiers(problem)) is not None),
         rooms=tuple(_room_shape(r) for r in problem.rooms),
-        phases=problem.phase_limit_kw is not None and bool(problem.rooms),
+        phases=problem.phase_limit_kw is not None,
+        spills=problem.phase_limit_kw is not None and not problem.pv_curtailable,
         peak=None if problem.peak is None else "once" if problem.peak.once else "each",
         directions=(problem.import_limit_kw, problem.export_limit_kw) if free else None,
     )

@@ -7,7 +7,8 @@ Variables [kW], per slot: `imported` within the connection limit, `over` what is
         - sum of heater * duty = load
     heat_on_phase - heat / 3 + (imported + over - exported) / 3  <=  phase_limit + phase_over        for each phase
 
-Heaters load their own phase, all else is taken as even. A house does not export where that costs: its bound is 0.
+Heaters load their own phase, all else is taken as even. Sun that cannot be curtailed goes out through the phases too.
+A house does not export where that costs: its bound is 0.
 In planning cases `imported` and `exported` exclude each other: `imports` in [0, 1], made binary where it matters.
 """
 
@@ -50,7 +51,10 @@ def balance(m: Model, shape: Shape) -> None:
     def phase(ph: int, p: int) -> Linear:
         share = {0: 0.0, ph: 2.0 / 3.0}  # its own load less the third that the even rest counts
         heat = pyo.quicksum(share.get(r.phase, -1.0 / 3.0) * r.heater_kw * m.duty[i, p] for i, r in heaters)
-        return heat + (1.0 / 3.0) * (m.imported[p] + m.over[p] - m.exported[p]) - m.phase_over[p]
+        net = m.imported[p] + m.over[p] - m.exported[p]
+        if shape.spills:
+            net = net - m.curtailed[p]
+        return heat + (1.0 / 3.0) * net - m.phase_over[p]
 
     rows(m, "phase", m.PHASES, m.P, body=phase)
 

@@ -16,6 +16,7 @@ import highspy
 import numpy as np
 from numpy.typing import NDArray
 
+from models.types.mode import Composite
 from solvers.problem import BatteryProblem, PlanProblem, RoomProblem
 from solvers.tiers import soc_targets, tiers
 
@@ -117,7 +118,10 @@ class DirectHouse:
 
     def _battery(self, b: BatteryProblem) -> None:
         p, lp, n = self._p, self.lp, self._p.steps
-        buys = [b.charge_kw if known or p.free else 0.0 for known in p.price_known]
+        held = p.mode_now.composite if p.mode_now is not None and not p.free else None
+        rests = held in (Composite.HOLD, Composite.SELL_PRODUCTION) and b.battery_first_draw_kw > 0.0
+        forced = p.mode_forced_slots if rests or held is Composite.CHARGE_FROM_GRID else 0
+        buys = [b.charge_kw if k or p.free or t < forced else 0.0 for t, k in enumerate(p.price_known)]
         sun = self._named("charge_pv", [lp.column(high=b.charge_kw) for _ in range(n)])
         grid = self._named("charge_ac", [lp.column(high=kw) for kw in buys])
         wear = p.dt_h * b.wear_eur_per_kwh
@@ -190,6 +194,8 @@ class DirectHouse:
         for t in range(p.steps):
             beyond = lp.column(cost=p.dt_h * self._prices.over_limit_eur_per_kwh)
             even = _times(net[t], 1.0 / 3.0)
+            if not p.pv_curtailable:
+                even.append((self._series["curtailed"][t], -1.0 / 3.0))
             even += [(on[t], -r.heater_kw / 3.0) for r, on in zip(p.rooms, duty, strict=True)]
             for phase in (1, 2, 3):
                 own = {0: 1.0 / 3.0, phase: 1.0}

@@ -196,10 +196,10 @@ def test_sun_that_cannot_be_curtailed_is_stronger_than_the_export_limit() -> Non
     assert "export limit of 2.0 kW" in said and "9.0 kW and cannot be curtailed" in said
 
 
-def test_phases_of_a_house_without_rooms_are_told_as_planned_together() -> None:
+def test_a_load_that_no_phase_can_carry_is_told_as_stronger_than_its_fuse() -> None:
     conflict, said = only(house(prices=[0.3] * N, battery=None, load_kw=(6.0,) * N, phase_limit_kw=1.5))
-    assert conflict.limits == (PHASES,)
-    assert "fuse of 1.5 kW per phase" in said and "planned as one connection" in said
+    assert (conflict.limits, conflict.reason) == ((PHASES,), Reason.PHYSICS)
+    assert "fuse of 1.5 kW per phase" in said and "the load without heating is 6.0 kW" in said
 
 
 # --- how it is found --------------------------------------------------------------------------------------------------

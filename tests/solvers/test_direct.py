@@ -147,7 +147,6 @@ def _room_later(rnd: random.Random, r: RoomProblem, n: int) -> RoomProblem:
 def test_any_house_has_the_optimum_of_the_second_statement(part: int) -> None:
     for seed in range(part, examples(120), 4):
         problem = wild_house(random.Random(seed)) if seed % 2 else random_house(seed, steps=LENGTHS[seed // 2 % 4])
-        problem = problem if problem.rooms else replace(problem, phase_limit_kw=None)
         kept = KeptModel(shape_of(problem)).solve(problem, Limits())
         try:
             agree(kept, solve(problem))
@@ -203,7 +202,7 @@ def test_the_planner_claims_the_bound_of_the_second_statement_through_days_of_pl
         rnd = random.Random(seed)
         problem = replace(random_house(40 + seed), peak=PeakPrice(eur_per_kw=0.5, measured_kw=1.0))
         composites = replace(problem.battery or BATTERY, composites=True)
-        problem = replace(problem, battery=composites, phase_limit_kw=2.0 if problem.rooms else None)
+        problem = replace(problem, battery=composites, phase_limit_kw=2.0)
         for _ in range(examples(10)):
             problem = later(rnd, problem, rnd.choice(MOVES))
             result = planner.solve(problem, time_limit_s=60.0)
@@ -221,7 +220,6 @@ def test_the_other_members_claim_the_same_bound(seed: int) -> None:
     assert CvxpyFallback().solve(problem, time_limit_s=60.0).bound_eur == pytest.approx(direct, abs=1e-5, rel=1e-5)
 
 
-@pytest.mark.xfail(reason="the relaxation has no phase rows in a house without rooms")
 def test_a_phase_limit_is_felt_in_a_house_without_rooms() -> None:
     # Charging at full rate takes 7.8 kW of an even 3.6 kW: what the relaxation buys there is nothing that can be had.
     problem = house(8, prices=[0.05] * 4 + [0.60] * 4, load_kw=(2.0,) * 8, phase_limit_kw=1.2)
@@ -233,7 +231,6 @@ def test_what_the_second_statement_decides_is_feasible_for_the_first() -> None:
     # An optimum of one, fixed in the other, costs the same: not only the numbers but the points agree.
     for seed in range(40):
         problem = random_house(seed, steps=12)
-        problem = problem if problem.rooms else replace(problem, phase_limit_kw=None)
         direct, model = solve(problem), KeptModel(shape_of(problem))
         model.solve(problem, Limits())
         names: tuple[str, ...] = ("charge_pv", "charge_ac", "discharge", "duty")
