@@ -2,7 +2,8 @@
 
 The relaxation decides heating for a battery that can do anything; the composites then chosen do a little less. Mostly
 that costs a cent or two. Where it costs more, heating is solved again for the battery as it will run; where a limit
-would still be broken, modes are chosen again for that heating, and for the heating of plain thermostats.
+would still be broken, modes are chosen again for that heating, and for the heating of plain thermostats. And a plan
+that changes modes for little is compared with one that does not.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from models.types.mode import InverterMode
+from models.types.mode import REGULAR, InverterMode
 from solvers.account import mode_changes
 from solvers.composites.choose import choose_modes
 from solvers.finish import Verdict, finish
@@ -20,6 +21,7 @@ from solvers.free import Array, duties
 from solvers.model.kept import KeptModel, Limits
 from solvers.problem import PlanProblem
 from solvers.result import PlanResult
+from solvers.rules import held_long_enough
 from solvers.thermostat import thermostat_duty
 
 _RETHINK_ABOVE_EUR_PER_DAY = 0.15  # more than rounding to composites ever costs while limits are kept
@@ -44,22 +46,44 @@ class Adapter:
     ) -> None:
         self._problem, self._model, self._limits, self._peak_kw = problem, model, limits, peak_kw
         self._refine_above = refine_above_eur
+        self._rethink_above = _RETHINK_ABOVE_EUR_PER_DAY * problem.steps * problem.dt_h / 24.0
         self.solve_s = 0.0
 
     def improve(self, result: PlanResult) -> PlanResult:
         """The same plan or a cheaper one."""
         p = self._problem
-        if p.battery is None or p.free or not p.rooms or self._lost(result) <= self._refine_above:
+        if p.battery is None or p.free or not p.rooms:
+            return result
+        return self._calmer(self._adapted(result))
+
+    def _adapted(self, result: PlanResult) -> PlanResult:
+        """With modes and heating fitted to each other, where composites lose much."""
+        p = self._problem
+        if self._lost(result) <= self._refine_above:
             return result
         best = self._with_heating(result)
         if best is not result:  # modes that were best for the old heating may not be for the new
             best = min(best, self._with_modes(best, np.array(best.duty)), key=lambda r: r.objective_eur)
-        if self._lost(best) <= _RETHINK_ABOVE_EUR_PER_DAY * p.steps * p.dt_h / 24.0:
+        if self._lost(best) <= self._rethink_above:
             return best
         for duty in (best.duty, thermostat_duty(p)):
             again = self._with_heating(self._with_modes(best, np.array(duty)))
             best = min(best, again, key=lambda r: r.objective_eur)
         return best
+
+    def _calmer(self, result: PlanResult) -> PlanResult:
+        """Regular throughout, with heating fitted to it, where that is cheaper: on flat prices heating may be at any
+        time, and a plan that spares the battery for it at one time has only chosen that time badly.
+        """
+        p = self._problem
+        if not mode_changes(p, result.modes):
+            return result
+        modes = held_long_enough(p, (REGULAR,) * p.steps)
+        regular = self._finish(replace(result, modes=modes), np.array(result.duty))
+        bent = sum(b.cost_eur for b in regular.bent_rules)  # heating that is fitted to it may bend nothing
+        if regular.gap_eur - bent > self._rethink_above:
+            return result
+        return min(result, self._with_heating(regular), key=lambda r: r.objective_eur)
 
     def _lost(self, result: PlanResult) -> float:
         """What is lost against the relaxation, the price of mode changes aside [EUR]."""
