@@ -17,6 +17,7 @@ from highspy import HighsModelStatus
 from numpy.typing import NDArray
 
 from models.errors import PemsError
+from models.physics.hybrid import taper_mean_share, taper_slope_kw
 from solvers.directions import both_ways
 from solvers.finish import failed
 from solvers.model.kept import Solution
@@ -140,9 +141,10 @@ class _House:
         if b.composites:
             buys = [b.charge_kw if p.may_charge_from_grid(t) else 0.0 for t in range(p.steps)]
             parts.constraints.append(ac <= np.array(buys))
-        if b.taper_above_soc < 1.0 and b.taper_end_share < 1.0:
-            slope = b.charge_kw * (1.0 - b.taper_end_share) / (1.0 - b.taper_above_soc)
-            parts.constraints.append(into <= b.charge_kw - slope * (before - b.taper_above_soc))
+        slope = taper_slope_kw(b.charge_kw, b.taper_above_soc, b.taper_end_share)
+        if slope > 0.0:
+            share = taper_mean_share(slope, b.capacity_kwh, p.dt_h)
+            parts.constraints.append(into <= share * (b.charge_kw - slope * (before - b.taper_above_soc)))
         parts.cost += p.dt_h * b.wear_eur_per_kwh * cp.sum(give)
         parts.cost -= self._prices.soc_end_eur_per_kwh * b.capacity_kwh * (soc[-1] - b.soc_min)
         self._targets(soc)

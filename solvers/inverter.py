@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.physics.hybrid import Priority
+from models.physics.hybrid import Priority, taper_slope_kw
 from solvers.problem import BatteryProblem
 
 Array = NDArray[np.float64]
@@ -25,14 +25,18 @@ class ArrayFlows:
     pv_used_kw: Array
 
 
-def charge_limit_kw(soc: Array, b: BatteryProblem) -> Array:
-    """Charging power that the battery takes at these SOCs, at its terminals."""
-    limit = np.full_like(soc, b.charge_kw)
-    if b.taper_above_soc < 1.0:
-        past = np.maximum(0.0, soc - b.taper_above_soc) / (1.0 - b.taper_above_soc)
-        limit *= 1.0 - (1.0 - b.taper_end_share) * past
-    limit[soc >= b.soc_max] = 0.0
-    return limit
+def charge_limit_kw(soc: Array, b: BatteryProblem, dt_h: float, most_kw: Array | float) -> Array:
+    """Mean charging power that the battery takes through slots that begin at these SOCs, at its terminals."""
+    most = np.minimum(b.charge_kw, most_kw)
+    slope = taper_slope_kw(b.charge_kw, b.taper_above_soc, b.taper_end_share)
+    if slope > 0.0:
+        now = np.maximum(0.0, b.charge_kw - slope * (soc - b.taper_above_soc))
+        reached = np.minimum(most, now)
+        hours = b.capacity_kwh / slope  # of the exponential decay
+        with np.errstate(divide="ignore", invalid="ignore"):
+            untapered = np.where(most > 0.0, np.clip((now - most) * hours / most, 0.0, dt_h), dt_h)
+        most = (most * untapered - reached * hours * np.expm1((untapered - dt_h) / hours)) / dt_h
+    return np.where(soc >= b.soc_max, 0.0, most)
 
 
 def array_flows(
@@ -67,11 +71,12 @@ def array_flows(
     b, per_soc = battery, battery.capacity_kwh / dt_h
     zero = np.zeros(np.broadcast_shapes(np.shape(pv_kw), np.shape(soc)))
     if priority is Priority.BATTERY_FIRST:
-        limit = np.minimum(charge_limit_kw(soc, b), rate * b.charge_kw)
+        draw = min(ac_limit_kw if ac_charge else b.battery_first_draw_kw, ac_limit_kw)
+        offered = np.minimum(pv_kw * b.eff_charge_pv + draw * b.eff_charge_ac, rate * b.charge_kw)
+        limit = charge_limit_kw(soc, b, dt_h, offered)
         room = np.maximum(0.0, np.minimum(limit, (np.minimum(stop_soc, b.soc_max) - soc) * per_soc))
         from_pv = np.minimum(pv_kw, room / b.eff_charge_pv)
         rest = np.maximum(0.0, room - from_pv * b.eff_charge_pv)
-        draw = min(ac_limit_kw if ac_charge else b.battery_first_draw_kw, ac_limit_kw)
         from_ac = np.minimum(draw, rest / b.eff_charge_ac)
         return _to_ac(pv_kw, load_kw, from_pv, from_ac, zero, b, ac_limit_kw, export_limit_kw)
     floor = np.maximum(stop_soc, b.soc_min)
@@ -83,8 +88,10 @@ def array_flows(
         give = np.maximum(0.0, np.minimum(wanted, (outlet - np.minimum(pv_kw, outlet)) / b.eff_discharge))
         return _to_ac(pv_kw, load_kw, zero, zero, give, b, ac_limit_kw, export_limit_kw)
     pv_to_load = np.minimum(np.minimum(pv_kw, load_kw), ac_limit_kw)
-    take = np.maximum(0.0, np.minimum(charge_limit_kw(soc, b), (b.soc_max - soc) * per_soc))
-    from_pv = np.minimum(pv_kw - pv_to_load, take / b.eff_charge_pv)
+    left = pv_kw - pv_to_load
+    limit = charge_limit_kw(soc, b, dt_h, left * b.eff_charge_pv)
+    take = np.maximum(0.0, np.minimum(limit, (b.soc_max - soc) * per_soc))
+    from_pv = np.minimum(left, take / b.eff_charge_pv)
     deficit = np.minimum(load_kw, ac_limit_kw) - pv_to_load
     give = np.where(from_pv > 0.0, 0.0, np.maximum(0.0, np.minimum(can_give, deficit / b.eff_discharge)))
     return _to_ac(pv_kw, load_kw, from_pv, zero, give, b, ac_limit_kw, export_limit_kw)

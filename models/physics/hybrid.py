@@ -23,6 +23,7 @@ What each priority does:
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -60,21 +61,62 @@ class Flows:
     loss_kw: float  # of charging and discharging
 
 
-def charge_limit_kw(soc: float, battery: Battery, battery_c: float | None = None) -> float:
-    """Charging power that the battery takes now, at its terminals [kW].
+def taper_slope_kw(charge_kw: float, above_soc: float, end_share: float) -> float:
+    """Charging power lost per unit of SOC above the knee [kW]; 0 without a taper."""
+    return 0.0 if above_soc >= 1.0 else charge_kw * (1.0 - end_share) / (1.0 - above_soc)
+
+
+def taper_mean_share(slope_kw: float, capacity_kwh: float, dt_h: float) -> float:
+    """Mean over an interval of a power that decays along the taper, as a share of its first."""
+    time_constants = slope_kw * dt_h / capacity_kwh
+    return -math.expm1(-time_constants) / time_constants if time_constants > 0.0 else 1.0
+
+
+def charge_limit_kw(
+    soc: float,
+    battery: Battery,
+    battery_c: float | None = None,
+    *,
+    dt_h: float = 0.0,
+    most_kw: float = math.inf,
+) -> float:
+    """Charging power that the battery takes, at its terminals [kW]: at this SOC, or as a mean over an interval.
 
     Falls linearly from `taper_above_soc` to `taper_end_share` of the rating at SOC 1, is 0 from `soc_max` on, and
     falls linearly from `cold_below_c` to 0 at 0 degC. An unknown temperature (None) is taken as warm.
+
+    Parameters
+    ----------
+    soc : float
+        At the start of the interval, a fraction.
+    battery : Battery
+        Rating, window and taper.
+    battery_c : float, optional
+        Cell temperature [degC].
+    dt_h : float
+        Length of the interval [h]. On a linear taper power decays exponentially, with the time constant
+        capacity / slope, from where the taper meets what is offered; 0: the power at this moment.
+    most_kw : float
+        What is offered to the battery.
     """
     if soc >= battery.soc_max:
         return 0.0
-    limit = battery.charge_kw
-    knee = battery.taper_above_soc
-    if soc > knee:
-        limit *= 1.0 - (1.0 - battery.taper_end_share) * (soc - knee) / (1.0 - knee)
+    rating, knee = battery.charge_kw, battery.taper_above_soc
     if battery_c is not None and battery_c < battery.cold_below_c:
-        limit *= max(0.0, battery_c / battery.cold_below_c) if battery.cold_below_c > 0.0 else 0.0
-    return limit
+        rating *= max(0.0, battery_c / battery.cold_below_c) if battery.cold_below_c > 0.0 else 0.0
+    most = min(rating, most_kw)
+    slope = taper_slope_kw(rating, knee, battery.taper_end_share)
+    if slope <= 0.0 or most <= 0.0:
+        return most
+    now = rating - slope * (soc - knee)
+    if dt_h <= 0.0 or now <= 0.0:
+        return min(most, max(0.0, now))
+    untapered_h = max(0.0, (now - most) / slope * battery.capacity_kwh / most)
+    if untapered_h >= dt_h:
+        return most
+    time_constant_h = battery.capacity_kwh / slope
+    tapered_kwh = -min(most, now) * time_constant_h * math.expm1((untapered_h - dt_h) / time_constant_h)
+    return (most * untapered_h + tapered_kwh) / dt_h
 
 
 def discharge_limit_kw(soc: float, battery: Battery, battery_c: float | None = None) -> float:
@@ -135,8 +177,7 @@ def flows(
     pv_kw, load_kw : float
         DC power available; AC power of everything in the house, heating and standby included [kW]. Both >= 0.
     soc : float
-        At the start of the interval, a fraction. Tapers are taken there: with dt_h of a quarter hour or more the
-        last tenth of a charge comes out a little too fast.
+        At the start of the interval, a fraction.
     battery : Battery or None
         None: a house without one; the mode then only matters to nobody.
     inverter : Inverter
@@ -184,12 +225,13 @@ def work_flows(
     """As `flows`, for settings that are already resolved (the twin reads them from its registers)."""
     per_soc = battery.capacity_kwh / dt_h  # kW that move the SOC by 1 within the interval
     if work.priority is Priority.BATTERY_FIRST:
-        limit = min(charge_limit_kw(soc, battery, battery_c), work.rate * battery.charge_kw)
+        draw = min(inverter.ac_limit_kw if work.ac_charge else inverter.battery_first_draw_kw, inverter.ac_limit_kw)
+        offered = min(pv_kw * inverter.eff_charge_pv + draw * inverter.eff_charge_ac, work.rate * battery.charge_kw)
+        limit = charge_limit_kw(soc, battery, battery_c, dt_h=dt_h, most_kw=offered)
         room_kw = max(0.0, min(limit, (min(work.stop_soc, battery.soc_max) - soc) * per_soc))
         from_pv = min(pv_kw, room_kw / inverter.eff_charge_pv)
         rest = max(0.0, room_kw - from_pv * inverter.eff_charge_pv)
-        draw = inverter.ac_limit_kw if work.ac_charge else inverter.battery_first_draw_kw
-        from_ac = min(draw, inverter.ac_limit_kw, rest / inverter.eff_charge_ac)
+        from_ac = min(draw, rest / inverter.eff_charge_ac)
         return _to_ac(pv_kw, load_kw, from_pv, from_ac, 0.0, inverter, export_limit_kw)
 
     floor = max(work.stop_soc, battery.soc_min)
@@ -202,8 +244,10 @@ def work_flows(
         return _to_ac(pv_kw, load_kw, 0.0, 0.0, give, inverter, export_limit_kw)
 
     pv_to_load = min(pv_kw, load_kw, inverter.ac_limit_kw)
-    take = max(0.0, min(charge_limit_kw(soc, battery, battery_c), (battery.soc_max - soc) * per_soc))
-    from_pv = min(pv_kw - pv_to_load, take / inverter.eff_charge_pv)
+    left = pv_kw - pv_to_load
+    limit = charge_limit_kw(soc, battery, battery_c, dt_h=dt_h, most_kw=left * inverter.eff_charge_pv)
+    take = max(0.0, min(limit, (battery.soc_max - soc) * per_soc))
+    from_pv = min(left, take / inverter.eff_charge_pv)
     deficit = min(load_kw, inverter.ac_limit_kw) - pv_to_load
     give = 0.0 if from_pv > 0.0 else max(0.0, min(can_give, deficit / inverter.eff_discharge))
     return _to_ac(pv_kw, load_kw, from_pv, 0.0, give, inverter, export_limit_kw)

@@ -5,7 +5,10 @@ end of slot].
 
     stored[p] - stored[p-1] - (charge_pv + charge_ac - discharge) * dt / capacity = 0
     charge_pv + charge_ac + charge_kw / discharge_kw * discharge <= charge_kw              (never both at full power)
-    charge_pv + charge_ac + slope * stored[p-1] <= charge_kw + slope * (knee - soc_min)    (taper, from the start SOC)
+    charge_pv + charge_ac + share * slope * stored[p-1] <= share * (charge_kw + slope * (knee - soc_min))    (taper)
+
+On a linear taper power decays exponentially: `share` is its mean over a slot by its first. Where a slot begins below
+the knee that is a little more than the battery takes, so the row relaxes the truth, which is concave there.
 
 The second row is the convex hull of "charges or discharges". In planning cases it is split by `charges` in [0, 1],
 made binary where the relaxation does both. Targets (reserve, balancing charge, final SOC) are soft, `short` is what is
@@ -24,6 +27,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from models.physics.hybrid import taper_mean_share, taper_slope_kw
 from solvers.model.frame import Given, Linear, Model, Shape, Vectors, columns, rows
 from solvers.tiers import soc_targets
 
@@ -55,20 +59,21 @@ def declare(m: Model, shape: Shape) -> None:
     else:
         ratio = b.charge_kw / b.discharge_kw if b.discharge_kw > 0.0 else 0.0
         rows(m, "one_way", m.P, body=lambda p: into(p) + ratio * m.discharge[p])
-    slope = taper_slope(shape)
+    slope, share = _taper(shape)
     if slope > 0.0:
-        rows(m, "taper", m.P, body=lambda p: into(p) + slope * m.stored[before[p]])
+        rows(m, "taper", m.P, body=lambda p: into(p) + share * slope * m.stored[before[p]])
     if b.targets:
         columns(m, "short", m.P)
         rows(m, "target", m.P, body=lambda p: -1.0 * m.stored[p] - m.short[p])
 
 
-def taper_slope(shape: Shape) -> float:
-    """Charging power lost per unit of SOC above the knee [kW]; 0 without taper."""
+def _taper(shape: Shape) -> tuple[float, float]:
+    """Its slope [kW per unit of SOC], 0 without; the mean of a slot by its first power."""
     b = shape.battery
-    if b is None or b.taper_above_soc >= 1.0 or b.taper_end_share >= 1.0:
-        return 0.0
-    return b.charge_kw * (1.0 - b.taper_end_share) / (1.0 - b.taper_above_soc)
+    if b is None:
+        return 0.0, 1.0
+    slope = taper_slope_kw(b.charge_kw, b.taper_above_soc, b.taper_end_share)
+    return slope, taper_mean_share(slope, b.capacity_kwh, shape.dt_h)
 
 
 def fill(v: Vectors, given: Given, shape: Shape) -> None:
@@ -91,11 +96,11 @@ def fill(v: Vectors, given: Given, shape: Shape) -> None:
         v.put(v.upper, "charges", 1.0)
         v.put(v.rhs, "may_discharge", b.discharge_kw)
     v.put(v.cost, "discharge", b.wear_eur_per_kwh * p.dt_h)
-    slope = taper_slope(shape)
+    slope, share = _taper(shape)
     if slope > 0.0:
-        most = b.charge_kw + slope * (b.taper_above_soc - b.soc_min)
+        most = share * (b.charge_kw + slope * (b.taper_above_soc - b.soc_min))
         v.put(v.rhs, "taper", most)
-        v.first(v.rhs, "taper", most - slope * now)
+        v.first(v.rhs, "taper", most - share * slope * now)
     _fill_targets(v, given)
     v.cost["stored"][v.ring.slots[-1]] -= given.tiers.soc_end_eur_per_kwh * b.capacity_kwh
 

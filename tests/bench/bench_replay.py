@@ -82,7 +82,7 @@ def season_rows(season: str, plans: Sequence[Compared]) -> list[Row]:
     return [
         (f"{name}: played less planned, RMS over slots, battery and grid", _rms(registers), "kW", "", True),
         (f"{name}: the same, worst plan", worst, "kW", "", True),
-        (f"{name}: the same, within slots alone (taper)", _rms([p.slots for p in plans]), "kW", "", True),
+        (f"{name}: the same, within slots alone", _rms([p.slots for p in plans]), "kW", "", True),
         (f"{name}: added by registers in the first half hour of a run", late, "kW", "", True),
         (f"{name}: added by registers elsewhere (renewals, midnight)", other, "kW", "", True),
         *_cost_rows(name, plans),

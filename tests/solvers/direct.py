@@ -129,7 +129,7 @@ class DirectHouse:
         low, high = min(b.soc_min, b.soc), max(b.soc_max, b.soc)
         soc = self._named("soc", [lp.column(low=low, high=high) for _ in range(n)])
         share = p.dt_h / b.capacity_kwh
-        tapers = b.taper_above_soc < 1.0 and b.taper_end_share < 1.0
+        tapers = b.charge_kw > 0.0 and b.taper_above_soc < 1.0 and b.taper_end_share < 1.0
         for t in range(n):
             now, moved = (b.soc, Terms()) if t == 0 else (0.0, [(soc[t - 1], -1.0)])
             lp.equal([(soc[t], 1.0), *moved, (sun[t], -share), (grid[t], -share), (give[t], share)], now)
@@ -140,9 +140,11 @@ class DirectHouse:
                 lp.at_most([(sun[t], 1.0), (grid[t], 1.0)], b.charge_kw)
             if tapers:
                 lost = b.charge_kw * (1.0 - b.taper_end_share) / (1.0 - b.taper_above_soc)
-                most = b.charge_kw + lost * b.taper_above_soc
-                state = [(soc[t - 1], lost)] if t else []
-                lp.at_most([(sun[t], 1.0), (grid[t], 1.0), *state], most - (0.0 if t else lost * b.soc))
+                k = lost * share  # how far the power decays along the taper in a slot
+                mean = (1.0 - math.exp(-k)) / k
+                most = mean * (b.charge_kw + lost * b.taper_above_soc)
+                state = [(soc[t - 1], mean * lost)] if t else []
+                lp.at_most([(sun[t], 1.0), (grid[t], 1.0), *state], most - (0.0 if t else mean * lost * b.soc))
             self._ac[t] += [(grid[t], 1.0 / b.eff_charge_ac), (give[t], -b.eff_discharge)]
             self._dc[t] += [(sun[t], 1.0 / b.eff_charge_pv)]
             self._inverter_out[t] += [(give[t], b.eff_discharge)]

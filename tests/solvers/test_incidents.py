@@ -253,7 +253,7 @@ def test_the_battery_is_charged_in_the_deepest_negative_slots(name: str, soc: fl
                     load_kw=(0.2,) * n, soc_end_value_eur_per_kwh=0.15)  # fmt: skip
     result = planned(problem)
     kwh, most = charged_kwh(result, slots) / 0.92, 5.0 / 0.92 * 0.25
-    assert result.soc[slots[-1]] >= 0.97, "whoever pays for taking it fills the battery"
+    assert result.soc[slots[-1]] >= (0.97 if taper == 1.0 else 0.93), "whoever pays for taking it fills the battery"
     earned = -sum(problem.price_import[t] * result.charge_kw[t] / 0.92 * 0.25 for t in slots)
     best, naive = earned_at_best(valley, kwh, most), earned_in_order(valley, kwh, most)
     tail = 0.0 if taper == 1.0 else 1.0 / 0.92 * (max(valley) - min(valley))  # the last tenth cannot all be at once

@@ -144,6 +144,22 @@ def test_charging_tapers_towards_full_and_in_the_cold() -> None:
     assert discharge_limit_kw(0.5, BATTERY, -3.0) == 5.0
 
 
+@given(soc=st.floats(0.5, 1.0), offered=st.floats(0.0, 6.0), knee=st.sampled_from([0.8, 0.9, 1.0]),
+       end_share=st.sampled_from([0.05, 0.2, 1.0]), battery_c=st.none() | st.floats(0.5, 9.0))
+def test_a_charge_through_the_taper_is_the_sum_of_its_seconds(
+    soc: float, offered: float, knee: float, end_share: float, battery_c: float | None
+) -> None:
+    battery = BATTERY.model_copy(update={"taper_above_soc": knee, "taper_end_share": end_share})
+
+    second_h = 1.0 / 3600.0
+    stepped = soc
+    for _ in range(900):
+        now_kw = charge_limit_kw(stepped, battery, battery_c, most_kw=offered)
+        stepped = min(1.0, stepped + now_kw * second_h / battery.capacity_kwh)
+    mean_kw = charge_limit_kw(soc, battery, battery_c, dt_h=0.25, most_kw=offered)
+    assert min(1.0, soc + mean_kw * 0.25 / battery.capacity_kwh) == pytest.approx(stepped, abs=1e-4)
+
+
 def test_a_house_without_a_battery_exports_its_surplus() -> None:
     f = flows(REGULAR, pv_kw=12.0, load_kw=1.0, soc=0.0, battery=None, inverter=INVERTER,
               export_limit_kw=10.0, dt_h=MINUTE_H)
