@@ -133,11 +133,15 @@ class Mailbox:
         return self.put(letter, Lane.SYSTEM, fence) if reason is BUSY else reason
 
     def put_control(self, letter: Letter) -> None:
-        """Accept an order to the cell itself, before all letters and also while closed."""
+        """Accept an order to the cell itself, before all letters and also while closed; void where nobody runs it."""
         with self._lock:
+            self.sent += 1
+            if self.owner is None:
+                self.taken += 1
+                self.dropped += 1
+                return
             self.controls.append(letter)
             self.high += 1
-            self.sent += 1
         self.poke()
 
     def _replace(self, letter: Letter, lane: int) -> bool:

@@ -446,6 +446,19 @@ def test_messages_to_a_parked_child_are_dead_letters_and_asks_end(world: World) 
     assert world.seen("/s/a") == []
 
 
+def test_an_order_to_one_that_hung_and_was_parked_is_void(world: World) -> None:
+    runtime = world.start(world.child("a", on_give_up="park", intensity=0, handle_timeout_s=2.0))
+    runtime.tell("/s/a", Do(_hang))
+    world.wait(3)
+    assert world.state("/s/a") == ("parked", 1)
+    runtime.inject("/s/a", ValueError("nobody is there to fail"))
+    world.settle()
+    assert world.stats("/s/a").queued == (0, 0, 0, 0)
+    world.wait(900)
+    assert world.state("/s/a") == ("running", 2), "it does not reach the next incarnation either"
+    assert len(world.of(Failed)) == 0
+
+
 def test_each_parking_child_has_a_count_of_its_own(world: World) -> None:
     world.start(*(world.child(n, on_give_up="park") for n in "abc"), intensity=2)
     for name in "abc":
