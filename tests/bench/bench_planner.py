@@ -121,7 +121,7 @@ def _median_check(plans: Sequence[Plan]) -> float:
 
 
 def run() -> list[Row]:
-    """Figures of the planner. Decision cards and marginal prices have rows of their own."""
+    """Figures of the planner; `bench_explain` has those of its cards and prices."""
     return [*season_rows("winter"), *season_rows("spring"), *fine_rows(), composites_row()]
 
 
