@@ -72,7 +72,7 @@ class Operator(Behaviour):
         self._forget()
         if limit not in self._limits:
             self._change((*self._limits, limit))
-        return {"ok": True, "reason": "", "limit": _row(limit, self.ctx.clock.now())}
+        return {"ok": True, "reason": "", "limit": limit_row(limit, self.ctx.clock.now())}
 
     def _judge(self, limit: ImportLimit) -> None:
         """DataError unless it can be meant."""
@@ -127,12 +127,13 @@ class Operator(Behaviour):
     def snapshot(self) -> dict[str, object]:
         now = self.ctx.clock.now()
         return {
-            "limits": [_row(limit, now) for limit in self._limits if limit.end > now],
+            "limits": [limit_row(limit, now) for limit in self._limits if limit.end > now],
             "alarms": dict(self._trouble),
         }
 
 
-def _row(limit: ImportLimit, now: datetime) -> dict[str, object]:
+def limit_row(limit: ImportLimit, now: datetime) -> dict[str, object]:
+    """One limit as plain values, and whether it holds now."""
     return {
         "import_kw": limit.import_kw,
         "start": limit.start.isoformat(),

@@ -74,10 +74,13 @@ class Handlers:
 
     def status(self, params: dict[str, Any]) -> object:
         """The house at a glance: what the live picture shows."""
-        gate = self._snapshot(GATE)
-        cells = self._runtime.stats()
+        gate, seen = self._snapshot(GATE), self._snapshot("/ops/status")
+        cells, zone = self._runtime.stats(), ZoneInfo(self._config.house.site.timezone)
+        binding = seen.get("import_limit")
         return {
-            **self._snapshot("/ops/status"),
+            **seen,
+            "import_limit": None if binding is None else shown([binding], zone)[0],
+            "operator_limits": shown(seen.get("operator_limits", ()), zone),
             "speed": self._speed,
             "permit_left_s": gate.get("permit_left_s"),
             "points": gate.get("points", {}),

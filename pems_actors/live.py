@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,7 +13,10 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from pems_actors.limits import in_words
+
 BAR = 12
+_MOST_LIMITS = 4
 
 
 def picture(status: Mapping[str, Any], *, zone: ZoneInfo) -> RenderableType:
@@ -31,7 +34,23 @@ def line(status: Mapping[str, Any]) -> str:
         f"SOC {_share(status.get('soc'))}  "
         f"{status.get('composite') or '-'}  plans {_plans(status)}  "
         f"cost {_money(status.get('cost_eur'))} (plain rules {_money(status.get('rules_cost_eur'))})"
+        f"{_limited(status)}"
     )
+
+
+def notes(status: Mapping[str, Any]) -> Iterator[str]:
+    """What a person should know beside the figures, one line each: trips, limits of the grid operator, alarms."""
+    for trip in status.get("trips") or ():
+        yield f"TRIPPED {trip['id']}: {trip['reason']}"
+    for row in status.get("operator_limits") or ():
+        yield f"import {'is' if row.get('holds') else 'will be'} limited to {in_words(row)}"
+    for alarm in status.get("alarms") or ():
+        yield f"alarm {alarm['name']}: {alarm['text']}"
+
+
+def _limited(status: Mapping[str, Any]) -> str:
+    row = status.get("import_limit")
+    return "" if row is None else f"  limit {row['import_kw']:g} kW until {row['local_end'][11:16]}"
 
 
 def _now(status: Mapping[str, Any]) -> Panel:
@@ -119,6 +138,8 @@ def _foot(status: Mapping[str, Any]) -> RenderableType:
     )
     for trip in status.get("trips", []):
         text.append(f"\n TRIPPED {trip['id']}: {trip['reason']}", style="bold red")
+    for row in (status.get("operator_limits") or ())[:_MOST_LIMITS]:
+        text.append(f"\n limit {in_words(row)}"[:150], style="bold magenta" if row.get("holds") else "magenta")
     for alarm in status.get("alarms", [])[-4:]:
         text.append(f"\n alarm {alarm['name']}: {alarm['text']}"[:150], style="yellow")
     return text

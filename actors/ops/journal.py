@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import json
 from collections import deque
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from actors.messages import Alarm, ForecastReady, PlanReady, Proof, Tick, Trip, TripReset, WireWrite
+from actors.messages import (
+    Alarm,
+    ForecastReady,
+    OperatorLimits,
+    PlanReady,
+    Proof,
+    Tick,
+    Trip,
+    TripReset,
+    WireWrite,
+)
+from actors.ops.limit_book import LimitBook, LimitFact
 from actors.runtime import Behaviour, Failed, GaveUp, Restarted, WorkerCall, WorkerDone, WorkerEnded, WorkerFailed
 from actors.store.rows import Kind, Row, Rows
 from models.types.command import Request, Verdict
 from models.types.reading import InverterReading, MeterReading, RoomsReading
 
 STORE = "/ops/store"
+LIMIT = "operator.import_limit"  # key of what became of the grid operator's limits
 BATCH = 500
 KEPT = 20_000  # rows that wait while the store is away; older ones are shed, with an alarm
 TELEMETRY_EVERY_S = 60.0
@@ -50,9 +63,10 @@ class Journal(Behaviour):
     def on_start(self) -> None:
         ctx = self.ctx
         self._since = ctx.clock.now() if ctx.epoch.incarnation > 1 else EVER
+        self._limits = LimitBook(told_before=ctx.epoch.incarnation > 1)
         ctx.subscribe(InverterReading, MeterReading, RoomsReading, coalesce=lambda m: type(m).__name__)
         ctx.subscribe(Request, Verdict, WireWrite, Proof, Trip, TripReset, Alarm, PlanReady, ForecastReady)
-        ctx.subscribe(Failed, Restarted, GaveUp, WorkerEnded)
+        ctx.subscribe(Failed, Restarted, GaveUp, WorkerEnded, OperatorLimits)
         ctx.every(self._flush_s, Tick(name="flush"), name="flush")
         self._flush()
 
@@ -61,7 +75,10 @@ class Journal(Behaviour):
             case Alarm(at=at) if at < self._since:
                 pass  # it stands since before this life, and is in the books
             case Tick():
+                self._note(self._limits.look(self._now()))
                 self._flush()
+            case OperatorLimits(limits=limits):
+                self._note(self._limits.hear(limits, self._now()))
             case WorkerDone():
                 self._done(message)
             case WorkerFailed():
@@ -92,6 +109,11 @@ class Journal(Behaviour):
         if at_s - self._told.get(kind, -1e9) >= TELEMETRY_EVERY_S:
             self._told[kind] = at_s
             self._keep(Row.of(Kind.TELEMETRY, message.measured_at, kind, message))
+
+    def _note(self, facts: Iterable[LimitFact]) -> None:
+        for fact in facts:
+            data = {"event": f"limit_{fact.what}", "limit": fact.limit, "before": fact.before}
+            self._keep(Row.of(Kind.EVENT, fact.at, LIMIT, data))
 
     def _row(self, event: object) -> Row | None:
         now = self.ctx.clock.now()

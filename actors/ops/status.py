@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from actors.messages import Alarm, LinkState, PlanFailed, PlanReady, PricesKnown, Proof, Tick
+from actors.messages import Alarm, LinkState, OperatorLimits, PlanFailed, PlanReady, PricesKnown, Proof, Tick
+from actors.operator import limit_row
 from actors.runtime import Abandoned, Behaviour, Failed, Restarted, Stopped
 from models.physics.tariff import export_price, import_price
 from models.types.forecast import PriceSeries
 from models.types.house import House
+from models.types.operator import ImportLimit, strictest
 from models.types.reading import InverterReading, MeterReading, RoomsReading
 from models.types.slots import floor_slot
 from models.types.twin_wire import TwinOutput
@@ -39,7 +41,7 @@ class _Account:
 class Status(Behaviour):
     """Listens and remembers; says nothing.
 
-    Handles  readings, prices, plans, alarms, proofs, the twin's meters
+    Handles  readings, prices, plans, alarms, proofs, the grid operator's limits, the twin's meters
     Sends    nothing
     Fails    on bugs only
     """
@@ -53,6 +55,7 @@ class Status(Behaviour):
         self._plan: PlanReady | None = None
         self._trouble = ""
         self._links: dict[tuple[str, ...], LinkState] = {}  # per wire
+        self._limits: tuple[ImportLimit, ...] = ()  # as gate and planner heard them, each acts to its own end
         self._alarms: dict[str, Alarm] = {}
         self._said_by: dict[str, str | None] = {}
         self._proofs: deque[Proof] = deque(maxlen=20)
@@ -70,7 +73,7 @@ class Status(Behaviour):
         ctx.subscribe(PricesKnown, coalesce=lambda _: "prices")
         ctx.subscribe(TwinOutput, coalesce=lambda _: "meters")
         ctx.subscribe(MeterReading, coalesce=lambda _: "meter")
-        ctx.subscribe(PlanReady, PlanFailed, LinkState, Alarm, Proof)
+        ctx.subscribe(PlanReady, PlanFailed, LinkState, Alarm, Proof, OperatorLimits)
         ctx.subscribe(Failed, Stopped, Abandoned, Restarted)
         ctx.every(1.0, Tick(name="slot"), name="slot")
 
@@ -98,6 +101,8 @@ class Status(Behaviour):
                 self._trouble = reason
             case LinkState():
                 self._links[message.carries] = message
+            case OperatorLimits(limits=limits):
+                self._limits = limits
             case Alarm(name=name, active=active):
                 if active:
                     self._alarms[name] = message
@@ -142,6 +147,7 @@ class Status(Behaviour):
         reading = self._inverter
         if reading is not None and (now - reading.measured_at).total_seconds() > self._ages_s[0]:
             reading = None  # stale is not fresh: nobody knows what flows now
+        binding = strictest(self._limits, now)
         rooms = self._rooms
         if rooms is not None and (now - rooms.measured_at).total_seconds() > self._ages_s[1]:
             rooms = None
@@ -160,6 +166,8 @@ class Status(Behaviour):
             "composite": None if reading is None or reading.composite is None else reading.composite.value,
             "rooms": self._show_rooms(rooms, now),
             "plan": self._show_plan(now),
+            "import_limit": None if binding is None else limit_row(binding, now),
+            "operator_limits": [limit_row(limit, now) for limit in self._limits if limit.end > now],
             "alarms": [{"name": a.name, "text": a.text, "at": a.at.isoformat()} for a in list(self._alarms.values())],
             "proofs": [
                 {"point": p.point, "stage": p.stage, "value": p.value, "latency_s": round(p.latency_s, 1)}

@@ -13,7 +13,7 @@ from models.errors import ConfigError, ConsoleError
 from pems_actors.commands.options import Json, State, show
 from pems_actors.console import render
 from pems_actors.console.client import call
-from pems_actors.live import line
+from pems_actors.live import line, notes
 from pems_actors.state import running
 from pems_actors.values import check_point
 
@@ -27,7 +27,9 @@ ps --json | jq '.[] | select(.restarts > 0) | .path'
 ```
 """
 _TREE = "Show the actors of the running house as the tree of who supervises whom."
-_STATUS = """Show the house at a glance, in one line: time, prices, flows, SOC, plans, cost. --json has all of it.
+_STATUS = """Show the house at a glance, in one line: time, prices, flows, SOC, plans, cost, and the limit of the grid
+operator that holds now. Below it what else one should know, a line each: trips, limits of the grid operator (kW, since
+or from when, until when, by whom), alarms. --json has all of it.
 
 For example:
 
@@ -74,6 +76,10 @@ def _named(answer: object) -> Mapping[str, Any]:
     return answer
 
 
+def _glance(status: Mapping[str, Any]) -> str:
+    return "\n".join([line(status), *notes(status)])
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands."""
 
@@ -93,7 +99,7 @@ def register(app: typer.Typer) -> None:
 
     @app.command(help=_STATUS, short_help="The house at a glance.")
     def status(state: State = None, json_: Json = False) -> None:
-        ask(state, "status", {}, lambda answer: Text(line(_named(answer))), json_)
+        ask(state, "status", {}, lambda answer: Text(_glance(_named(answer))), json_)
 
     @app.command(help=_WHY, short_help="Say who holds a point, and who comes next.")
     def why(

@@ -18,6 +18,7 @@ from pems_actors.console.wire import SOCKET_FILE
 from pems_actors.handlers import Handlers
 from pems_actors.limits import in_words, local_instant
 from tests.properties.house import RELAYS, Lab, a_world
+from tests.scenarios.home import Home
 
 Said = Callable[..., tuple[int, str, str]]
 HALL = RELAYS[0]
@@ -183,6 +184,31 @@ def test_the_command_tells_lists_and_lifts(said: Said, served: Console) -> None:
     assert limit("--lift") == "3 limits lifted"
     assert limit("--lift") == "no limits lifted"
     assert json.loads(limit("--json")) == {"limits": []}
+
+
+def test_status_names_each_limit_with_its_power_times_and_who_asks_for_it(said: Said, tmp_path: Path) -> None:
+    home = Home().start(60)
+    (tmp_path / "state").mkdir()
+
+    def tell(*arguments: str) -> list[str]:
+        code, out, err = said(*arguments, "--state", "state")
+        assert (code, err) == (0, "")
+        home.runtime.run_until_idle()
+        return [row.rstrip() for row in out.splitlines()]
+
+    with ConsoleServer(tmp_path / "state" / SOCKET_FILE, Handlers(home.runtime, home.config, 1.0).table()):
+        assert "limit" not in " ".join(tell("status"))
+        tell("limit", "4.2", "--from", "17:00", "--until", "19:00")
+        tell("limit", "3", "--from", "2021-02-08T09:00", "--until", "13:00", "--source", "the DSO")
+        rows = tell("status")
+        assert "limit 3 kW until 13:00" in " ".join(rows)
+        assert "import is limited to 3 kW from 2021-02-08 09:00 until 13:00 (the DSO, holds now)" in rows
+        assert "import will be limited to 4.2 kW from 2021-02-08 17:00 until 19:00 (grid operator)" in rows
+        found = json.loads("\n".join(tell("status", "--json")))
+        assert found["import_limit"]["local_end"] == "2021-02-08T13:00+01:00"
+        assert [row["import_kw"] for row in found["operator_limits"]] == [3.0, 4.2]
+        tell("limit", "--lift")
+        assert "limit" not in " ".join(tell("status"))
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,18 @@ def test_a_negative_price_and_an_alarm_stand_out() -> None:
     assert "alarm planner" in text and "trouble" in text
 
 
+def test_the_grid_operators_limits_stand_in_the_picture_and_the_line(lived: dict[str, Any]) -> None:
+    row = {
+        "import_kw": 4.2, "start": "2021-02-08T12:00:00+00:00", "end": "2021-02-08T14:00:00+00:00", "source": "[DSO]",
+        "holds": True, "local_start": "2021-02-08T13:00+01:00", "local_end": "2021-02-08T15:00+01:00",
+    }  # fmt: skip
+    status = {**lived, "import_limit": row, "operator_limits": [row] * 9}
+    assert line(status).endswith("limit 4.2 kW until 15:00") and "\n" not in line(status)
+    text = drawn(status)
+    assert text.count("limit 4.2 kW from 2021-02-08 13:00 until 15:00 ([DSO], holds now)") == 4
+    assert "limit" not in line(lived) and " limit " not in drawn(lived)
+
+
 @pytest.mark.parametrize("width", [40, 80, 120])
 def test_a_narrow_terminal_is_no_error(lived: dict[str, Any], width: int) -> None:
     assert max(len(row) for row in drawn(lived, width=width).splitlines()) <= width

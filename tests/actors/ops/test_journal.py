@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from actors.messages import Alarm, ForecastReady, Proof, Tick, Trip, TripReset, WireWrite
-from actors.ops.journal import BATCH, KEPT, STORE, Journal
+from actors.messages import Alarm, ForecastReady, OperatorLimits, Proof, Tick, Trip, TripReset, WireWrite
+from actors.ops.journal import BATCH, KEPT, LIMIT, STORE, Journal
 from actors.runtime import FunctionWorker, Port, Restarted, WorkerDone, WorkerFailed
 from actors.store.rows import Kind, Row, Rows
 from models.errors import StoreError
 from models.types.command import Level, Outcome, Request, Verdict
+from models.types.operator import ImportLimit
 from models.types.reading import MeterReading
 from tests.actors.devices.bench import START, Bench
 from tests.actors.planning.plans import forecast, inverter, plan, rooms
@@ -241,6 +243,24 @@ def test_plans_and_forecasts_keep_when_they_became_known() -> None:
     office.publish(ForecastReady(forecast=forecast()))
     office.run(10)
     assert {r.issued for r in office.rows if r.kind in (Kind.PLAN, Kind.FORECAST)} == {START}
+
+
+def test_a_limit_of_the_grid_operator_is_stored_when_it_is_told_begins_and_ends_and_once_only() -> None:
+    office = Office()
+    limit = ImportLimit(start=START + timedelta(hours=1), end=START + timedelta(hours=2), import_kw=4.2, source="DSO")
+    office.publish(OperatorLimits(limits=(limit,)))
+    office.run(3600 + 60)
+    office.runtime.restart(PATH)
+    office.publish(OperatorLimits(limits=(limit,)))
+    office.run(3600)
+    rows = [row for row in office.rows if row.key == LIMIT]
+    assert [(row.kind, row.data["event"], row.at) for row in rows] == [
+        (Kind.EVENT, "limit_announced", START), (Kind.EVENT, "limit_began", limit.start),
+        (Kind.EVENT, "limit_ended", limit.end),
+    ]  # fmt: skip
+    assert rows[1].data["limit"] == {
+        "start": limit.start.isoformat(), "end": limit.end.isoformat(), "import_kw": 4.2, "source": "DSO",
+    }  # fmt: skip
 
 
 def test_what_no_store_could_take_is_told_in_a_row_of_its_own() -> None:

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from actors.messages import Alarm, LinkState, PlanFailed, PricesKnown, Proof
+from actors.messages import Alarm, LinkState, OperatorLimits, PlanFailed, PricesKnown, Proof
 from actors.ops.status import Status
 from actors.runtime import Restarted
 from models.physics.tariff import export_price, import_price
 from models.types.mode import Composite, InverterMode
+from models.types.operator import ImportLimit
 from models.types.reading import MeterReading
 from models.types.twin_wire import TwinOutput
 from tests.actors.devices.bench import START, Bench, a_house
@@ -163,6 +164,25 @@ def test_alarms_stand_until_they_end(bench: Bench) -> None:
     for name, active in (("a", True), ("b", True), ("a", False), ("c", False)):
         bench.publish(Alarm(at=START, name=name, active=active, text="x"))
     assert [a["name"] for a in shown(bench)["alarms"]] == ["b"]
+
+
+def test_the_grid_operators_limits_are_shown_with_the_one_that_binds_until_they_are_over(bench: Bench) -> None:
+    hour = timedelta(hours=1)
+    evening = ImportLimit(start=START + hour, end=START + 3 * hour, import_kw=4.2)
+    stricter = ImportLimit(start=START + 2 * hour, end=START + 3 * hour, import_kw=2.0, source="DSO")
+    assert (shown(bench)["import_limit"], shown(bench)["operator_limits"]) == (None, [])
+    bench.publish(OperatorLimits(limits=(evening, stricter)))
+    bench.runtime.restart(PATH)
+    bench.run(1800)
+    found = shown(bench)
+    assert found["import_limit"] is None and [row["holds"] for row in found["operator_limits"]] == [False, False]
+    bench.run(3600)
+    assert shown(bench)["import_limit"]["import_kw"] == 4.2
+    bench.run(3600)
+    row = {"import_kw": 2.0, "start": stricter.start.isoformat(), "end": stricter.end.isoformat(), "source": "DSO"}
+    assert shown(bench)["import_limit"] == {**row, "holds": True}
+    bench.run(3600)
+    assert (shown(bench)["import_limit"], shown(bench)["operator_limits"]) == (None, []), "over, though nobody said so"
 
 
 def test_the_last_proofs_and_restarts_are_kept(bench: Bench) -> None:

@@ -1,0 +1,74 @@
+"""What became of the grid operator's limits, as facts for the journal: who told which, when it bound and when it ended.
+
+`OperatorLimits` says what is known, not what happens: a limit begins and ends while nobody says anything. The book
+looks at the clock and tells each such instant once, with the limit's own time, however late it looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from models.types.operator import ImportLimit, strictest
+
+What = Literal["announced", "lifted", "began", "changed", "ended"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitFact:
+    """`announced` and `lifted` are about one limit; the others about the one that binds, the strictest."""
+
+    at: datetime  # when it was so, not when it was noticed
+    what: What
+    limit: ImportLimit  # of `ended`: the one that bound last
+    before: ImportLimit | None = None  # of `changed`: what bound until then
+
+
+class LimitBook:
+    """Remembers what binds, and tells what is new.
+
+    Parameters
+    ----------
+    told_before : bool
+        A former life has told what is heard first: nothing of it is news.
+    """
+
+    def __init__(self, *, told_before: bool = False) -> None:
+        self._quiet = told_before
+        self._known: tuple[ImportLimit, ...] = ()
+        self._binds: ImportLimit | None = None
+        self._looked: datetime | None = None
+
+    def hear(self, limits: tuple[ImportLimit, ...], now: datetime) -> tuple[LimitFact, ...]:
+        """All limits that are known from now on. What happened before they changed is told first."""
+        facts = list(self.look(now))
+        gone = [limit for limit in self._known if limit not in limits and limit.end > now]
+        new = [limit for limit in limits if limit not in self._known]
+        self._known, self._looked = limits, now
+        facts += [LimitFact(at=now, what="lifted", limit=limit) for limit in gone]
+        facts += [LimitFact(at=now, what="announced", limit=limit) for limit in new]
+        facts += self._bind(now)
+        quiet, self._quiet = self._quiet, False
+        return () if quiet else tuple(facts)
+
+    def look(self, now: datetime) -> tuple[LimitFact, ...]:
+        """What began or ended since the last look, in order."""
+        since, self._looked = self._looked, now
+        if since is None:
+            return ()
+        edges = {at for limit in self._known for at in (limit.start, limit.end) if since < at <= now}
+        return tuple(fact for at in sorted(edges) for fact in self._bind(at))
+
+    def _bind(self, at: datetime) -> Iterator[LimitFact]:
+        before, self._binds = self._binds, strictest(self._known, at)
+        if self._binds == before:
+            return
+        if self._binds is None:
+            assert before is not None
+            yield LimitFact(at=at, what="ended", limit=before)
+        elif before is None:
+            yield LimitFact(at=at, what="began", limit=self._binds)
+        else:
+            yield LimitFact(at=at, what="changed", limit=self._binds, before=before)
