@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from datetime import timedelta, tzinfo
+from datetime import tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +35,7 @@ from pems_actors.pictures.panels import (
     ribbon_panel,
     soc_panel,
 )
-from pems_actors.pictures.plan import _check_plan, _plan_words
+from pems_actors.pictures.plan import check_plan, plan_axis, plan_words
 from pems_actors.pictures.time_axis import TimeAxis, days
 from solvers.explain.cards import DecisionCard, Quantity
 from solvers.problem import PlanProblem
@@ -77,9 +77,8 @@ def cards_picture(
         The path is no .png, or cannot be written.
     """
     png_only(path)
-    _check_plan(problem, result)
-    times = [problem.start + timedelta(hours=problem.dt_h * k) for k in range(problem.steps)]
-    axis = TimeAxis.of(times, problem.dt_h, zone)
+    check_plan(problem, result)
+    axis = plan_axis(problem, zone)
     boxes = [_Box(card, axis, zone) for card in cards]
     tops, notes_px = _pack(boxes)
     words = [mode.composite.value for mode in result.modes]
@@ -88,7 +87,7 @@ def cards_picture(
     heights += [110, 140] if battery else []
     heights += [190, 150]
     with canvas(HEAD_PX + sum(heights) + GAP_PX * (len(heights) - 1) + FOOT_PX) as figure:
-        heading(figure, title, _plan_words(axis, result))
+        heading(figure, title, plan_words(axis, result))
         panels = stack(figure, HEAD_PX, heights)
         prices, ribbon, notes, *rest = panels
         flows, grid = rest[-2:]

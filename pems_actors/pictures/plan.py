@@ -34,9 +34,8 @@ def plan_picture(problem: PlanProblem, result: PlanResult, path: Path, *, zone: 
         The path is no .png, or cannot be written.
     """
     png_only(path)
-    _check_plan(problem, result)
-    times = [problem.start + timedelta(hours=problem.dt_h * k) for k in range(problem.steps)]
-    axis = TimeAxis.of(times, problem.dt_h, zone)
+    check_plan(problem, result)
+    axis = plan_axis(problem, zone)
     heating_kw = [
         math.fsum(duty[k] * room.heater_kw for duty, room in zip(result.duty, problem.rooms, strict=True))
         for k in range(problem.steps)
@@ -48,7 +47,7 @@ def plan_picture(problem: PlanProblem, result: PlanResult, path: Path, *, zone: 
     heights += [max(24 * len(problem.rooms), 60)] if problem.rooms else []
     heights += [170]
     with canvas(HEAD_PX + sum(heights) + GAP_PX * (len(heights) - 1) + FOOT_PX) as figure:
-        heading(figure, title, _plan_words(axis, result))
+        heading(figure, title, plan_words(axis, result))
         panels = stack(figure, HEAD_PX, heights)
         rest = iter(panels)
         prices, flows, grid = next(rest), next(rest), panels[-1]
@@ -80,7 +79,14 @@ def plan_picture(problem: PlanProblem, result: PlanResult, path: Path, *, zone: 
     return path
 
 
-def _check_plan(problem: PlanProblem, result: PlanResult) -> None:
+def plan_axis(problem: PlanProblem, zone: tzinfo) -> TimeAxis:
+    """The horizon in local time."""
+    times = [problem.start + timedelta(hours=problem.dt_h * k) for k in range(problem.steps)]
+    return TimeAxis.of(times, problem.dt_h, zone)
+
+
+def check_plan(problem: PlanProblem, result: PlanResult) -> None:
+    """DataError where a plan failed, or its series do not fit the problem's."""
     steps = problem.steps
     if not steps or not result.import_kw:
         raise DataError(f"nothing to draw: the plan is {result.quality.value} ({result.message or 'no series'})")
@@ -101,7 +107,8 @@ def _check_plan(problem: PlanProblem, result: PlanResult) -> None:
             raise DataError(f"plan: {name} holds a value that is not finite")
 
 
-def _plan_words(axis: TimeAxis, result: PlanResult) -> str:
+def plan_words(axis: TimeAxis, result: PlanResult) -> str:
+    """Period, maker, cost and distance from the bound, in one line."""
     money = f"cost {signed(result.cost_eur, 2)} EUR"
     if math.isfinite(result.gap_eur):
         money += f", at most {max(result.gap_eur, 0.0):.3f} EUR above the optimum"

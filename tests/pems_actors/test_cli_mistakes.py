@@ -14,11 +14,10 @@ import pytest
 
 from config.load import DEMO
 from models.errors import ConfigError, ConsoleError
-from pems_actors.cli import main
 from pems_actors.console.server import ConsoleServer
 from pems_actors.console.wire import SOCKET_FILE
+from tests.pems_actors.conftest import Said
 
-Said = Callable[..., tuple[int, str, str]]
 ROOT = DEMO.parent.parent
 
 
@@ -27,17 +26,6 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No var/ of a real house is near."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PEMS_DEBUG", raising=False)
-
-
-@pytest.fixture
-def said(capsys: pytest.CaptureFixture[str]) -> Said:
-    def run(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = main(arguments)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
 
 
 MISTAKES = [

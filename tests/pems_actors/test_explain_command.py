@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -17,7 +17,6 @@ import pytest
 from actors.planning.questions import NoAnswer, PlanQuestion
 from models.errors import ConfigError, DataError
 from pems_actors import plan_file
-from pems_actors.cli import main
 from pems_actors.console.server import ConsoleServer
 from pems_actors.console.wire import SOCKET_FILE
 from pems_actors.handlers import Handlers
@@ -30,12 +29,12 @@ from solvers.explain.questions import CardQuestion
 from solvers.pyomo_highs import PyomoHighs
 from solvers.result import SignedPlan
 from solvers.signature import signature
+from tests.pems_actors.conftest import Said
 from tests.pems_actors.test_commands import write_case
 from tests.scenarios.home import CHEAP_NIGHT, NOON, PLANNER, Home, spot
 from tests.solvers.houses import house, room
 
 PRAGUE = ZoneInfo("Europe/Prague")
-Said = Callable[..., tuple[int, str, str]]
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -43,17 +42,6 @@ PNG = b"\x89PNG\r\n\x1a\n"
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "160")
-
-
-@pytest.fixture
-def said(capsys: pytest.CaptureFixture[str]) -> Said:
-    def run(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = main(arguments)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
 
 
 @pytest.fixture(scope="module")
