@@ -101,7 +101,8 @@ class Handlers:
         device = self._snapshot(spec.device)
         permit = {"permit_left_s": gate.get("permit_left_s")}
         told = {"point": spec.name, **row, **permit, "next": _next(row), "device": _device_row(device, spec.name)}
-        return {**told, "card": _card_of(spec.name)}
+        plan = self._snapshot("/ops/status").get("plan", {})
+        return {**told, "card": _card_of(spec.name), "remarks": _remarks_on(spec.name, plan.get("remarks", []))}
 
     def state(self, params: dict[str, Any]) -> object:
         """What one actor shows of itself."""
@@ -279,6 +280,13 @@ def _card_of(point: str) -> str | None:
         return "explain"
     parts = point.split(".")
     return f"explain --room {parts[1]}" if parts[0] == "room" and len(parts) == 3 else None
+
+
+def _remarks_on(point: str, remarks: list[dict[str, str]]) -> list[str]:
+    """What is odd in the problem that was planned, and matters for a point: a room for its own, the rest for the
+    inverter."""
+    room = ".".join(point.split(".")[:2]) if point.startswith("room.") else None
+    return [r["text"] for r in remarks if r["about"] == room or (room is None and not r["about"].startswith("room."))]
 
 
 def _device_row(snapshot: dict[str, Any], point: str) -> object:

@@ -12,7 +12,7 @@ from solvers.problem import PlanProblem
 from solvers.result import PlanResult, PlanSolver, Quality, SignedPlan
 from solvers.rules import RulesPlanner
 from solvers.shifted import ShiftedPlan
-from solvers.validate import validate
+from solvers.validate import remarks, validate
 
 
 def default_members() -> tuple[PlanSolver, ...]:
@@ -75,7 +75,8 @@ class Cascade:
         Returns
         -------
         SignedPlan
-            `result.maker` says who made it, `result.message` why those before it did not.
+            `result.maker` says who made it, `result.message` why those before it did not, `remarks` what was odd in
+            the problem.
 
         Raises
         ------
@@ -105,7 +106,7 @@ class Cascade:
                 failures.append(f"{name} crashed: {type(error).__name__}: {error}")
             else:
                 self._shifted.remember(signed.result)
-                return signed
+                return replace(signed, remarks=remarks(problem))
         raise PlanError(f"no planner found a plan: {'; '.join(failures)}", hint="see the first failure")
 
 

@@ -86,12 +86,21 @@ class PlanResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Remark:
+    """Something odd in a problem that was planned with all the same: what counts instead, for people."""
+
+    about: str  # "room.hall", "battery.reserve_soc", "prices": the same from plan to plan
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SignedPlan:
     """A plan that the checker re-simulated and found fit. `signature` is sha256 over problem and result."""
 
     result: PlanResult
     signature: str
     checked_cost_eur: float
+    remarks: tuple[Remark, ...] = ()  # follow from the problem, which is signed; they are not
 
 
 class PlanSolver(Protocol):

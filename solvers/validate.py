@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from models.errors import DataError
 from solvers.problem import BatteryProblem, PlanProblem, RoomProblem
+from solvers.result import Remark
 
 _MAX_STEPS = 10_000
 _MAX_PRICE = 20.0  # EUR/kWh; above it somebody wrote EUR/MWh or cent
 _HOUSE_KW = 200.0  # of one house; above it somebody wrote W
 _MAX_KW = 1e4
 _NO_LIMIT_KW = 1e9
+_SAME_PRICE = 1e-9  # EUR/kWh
+_MOST_RUNS = 3  # of slots, told one by one
 
 _PRICE = "EUR/kWh: is it in EUR/MWh or cent? Use a stand-in where a price is not known"
 _POWER = "kW, never negative: is it in W, or signed?"
@@ -109,27 +112,66 @@ def validate(problem: PlanProblem) -> None:
         raise DataError(f"plan problem: two rooms are called {twice!r}", hint="give each room a name of its own")
 
 
-def remarks(problem: PlanProblem) -> tuple[str, ...]:
-    """Limits that contradict themselves and are planned with all the same, one line each: what counts instead.
+def remarks(problem: PlanProblem) -> tuple[Remark, ...]:
+    """What is odd and planned with all the same, one line each: what counts instead.
 
     A room's band may be empty because of back-offs alone, and a reserve may be asked of a battery that is not allowed
     to hold it; a house that would not be planned for that would be worse off. What no plan could make sense of (a
     battery whose lowest SOC is above its highest) is an error of `validate`.
     """
-    said = []
+    return (*_battery_remarks(problem), *_price_remarks(problem), *_room_remarks(problem))
+
+
+def _battery_remarks(problem: PlanProblem) -> Iterator[Remark]:
     b = problem.battery
-    for name, value in (() if b is None else (("reserve_soc", b.reserve_soc), ("soc_final", b.soc_final))):
-        if b is not None and value is not None and value > b.soc_max:
-            said.append(f"battery.{name} {value:g} is above soc_max {b.soc_max:g}: the battery is filled to soc_max")
+    if b is None:
+        return
+    for name, value in (("reserve_soc", b.reserve_soc), ("soc_final", b.soc_final)):
+        if value is not None and value > b.soc_max:
+            text = f"battery.{name} {value:g} is above soc_max {b.soc_max:g}: the battery is filled to soc_max"
+            yield Remark(about=f"battery.{name}", text=text)
+
+
+def _price_remarks(problem: PlanProblem) -> Iterator[Remark]:
+    prices = enumerate(zip(problem.price_import, problem.price_export, strict=True))
+    dearer = [t for t, (buy, sell) in prices if sell > buy + _SAME_PRICE]
+    if dearer:
+        t = max(dearer, key=lambda t: problem.price_export[t] - problem.price_import[t])
+        sell, buy = problem.price_export[t], problem.price_import[t]
+        yield Remark(
+            about="prices",
+            text=f"price_export is above price_import in {_slots(problem, dearer)}, in slot {t} {sell:g} above {buy:g} "
+            "EUR/kWh: planned as given; are they swapped, or is a fee missing?",
+        )
+
+
+def _room_remarks(problem: PlanProblem) -> Iterator[Remark]:
     for room in problem.rooms:
         empty = [t for t, (low, high) in enumerate(zip(room.lower_c, room.upper_c, strict=True)) if high < low]
         if empty:
             t = empty[0]
-            said.append(
-                f"room {room.name}: upper_c {room.upper_c[t]:.2f} is below lower_c {room.lower_c[t]:.2f} degC in "
-                f"{len(empty)} slots from slot {t} on: it is kept at lower_c there; mend the band or its back-off"
+            yield Remark(
+                about=f"room.{room.name}",
+                text=f"room {room.name}: upper_c {room.upper_c[t]:.2f} is below lower_c {room.lower_c[t]:.2f} degC in "
+                f"{_slots(problem, empty)}: it is kept at lower_c there, and the rule room.{room.name}.above begins at "
+                "lower_c, so that it is not told as bent; mend the band or its back-off",
             )
-    return tuple(said)
+
+
+def _slots(problem: PlanProblem, slots: Sequence[int]) -> str:
+    """Slots in order as people read them: those next to each other as one, and when the first one begins."""
+    runs: list[list[int]] = []
+    for t in slots:
+        if runs and runs[-1][-1] == t - 1:
+            runs[-1] = [runs[-1][0], t]
+        else:
+            runs.append([t])
+    told = [" to ".join(map(str, run)) for run in runs[:_MOST_RUNS]]
+    if len(runs) > _MOST_RUNS:
+        told.append(f"{sum(run[-1] - run[0] + 1 for run in runs[_MOST_RUNS:])} later ones")
+    begin = (problem.start + timedelta(hours=problem.dt_h * slots[0])).astimezone(ZoneInfo(problem.timezone))
+    listed = told[0] if len(told) == 1 else f"{', '.join(told[:-1])} and {told[-1]}"
+    return f"slot{'' if len(slots) == 1 else 's'} {listed} (from {begin:%a %H:%M})"
 
 
 # --- parts of a problem -----------------------------------------------------------------------------------------------

@@ -230,6 +230,7 @@ class Status(Behaviour):
             "issued": ready.problem.issued.isoformat(),
             "took_s": None if self._plan_s is None else round(self._plan_s, 2),
             "next": runs[:6],
+            "remarks": [{"about": r.about, "text": r.text} for r in ready.plan.remarks],
             "trouble": self._trouble,
         }
 

@@ -26,6 +26,7 @@ from actors.messages import (
 )
 from actors.planning.assemble import ForcedHeat, HeldSetpoint, Now, PlanSettings, assemble
 from actors.planning.calm import Calm
+from actors.planning.oddities import Oddities
 from actors.planning.outlook import price_outlook
 from actors.planning.peaks import MonthPeak, PeakStore
 from actors.planning.questions import OpenQuestions, PlanQuestion, RunningPlan
@@ -84,7 +85,7 @@ class Planner(Behaviour):
     """One plan every quarter hour and on events; one at a time.
 
     Handles  readings, prices, weather, Tick, PlanQuestion, WorkerDone, WorkerFailed
-    Sends    WorkerCall to the ports; publishes ForecastReady, PlanReady, PlanFailed
+    Sends    WorkerCall to the ports; publishes ForecastReady, PlanReady, PlanFailed, Alarm
     Fails    on bugs only; without a plan the last one goes on, then the rules
     """
 
@@ -115,6 +116,7 @@ class Planner(Behaviour):
         self._load = self._setup.load()
         self._states = self._setup.states()
         self._questions = OpenQuestions(self.ctx, OPTIMIZER)
+        self._oddities = Oddities(self.ctx)
         self._peak = MonthPeak(self._setup.zone, self._setup.peaks)
         settings = self._setup.settings
         self._calm = Calm(
@@ -377,6 +379,7 @@ class Planner(Behaviour):
         self.made += 1
         self._running = RunningPlan(problem=problem, plan=plan)
         self._calm.planned(plan.result, self.ctx.clock.now())
+        self._oddities.planned(plan.remarks)
         if self._alarmed:
             self._alarmed = False
             self.ctx.publish(Alarm(at=self.ctx.clock.now(), name="planner", active=False, text=""))

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 _HELP = """Solve one planning case: CASE.json (parameters) with CASE.csv (series) beside it.
 
 Prints what it costs, how far from the bound, and how long it took; where a limit had to be bent, which limits
-conflict and what would help. `--json` writes the schedule.
+conflict and what would help. What is odd in the case and planned with all the same (an export price above the import
+price, a final SOC above what the battery may hold) is told too. `--json` writes the schedule.
 
 For example:
 
@@ -55,14 +56,15 @@ def register(app: typer.Typer) -> None:
         from solvers.case import answer, load_case
 
         loaded = load_case(case)
-        result = Cascade().plan(loaded.problem, time_limit_s=time_limit).result
+        plan = Cascade().plan(loaded.problem, time_limit_s=time_limit)
+        result, odd = plan.result, [remark.text for remark in plan.remarks]
         why = conflicts(loaded.problem, result)
-        told = answer(loaded, result) | {"conflicts": list(why)}
+        told = answer(loaded, result) | {"conflicts": list(why), "remarks": odd}
         write_json(told, json_)
         if str(json_) != "-":
             console = Console()
             console.print(table(case.stem, told))
-            for line in why:
+            for line in (*(f"odd input: {text}" for text in odd), *why):
                 console.print(f"- {line}", markup=False, highlight=False, soft_wrap=True)
         if plot is not None:
             from pems_actors.pictures import plan_picture

@@ -96,6 +96,8 @@ def why(answer: Mapping[str, Any]) -> RenderableType:
     device = answer.get("device")
     if device:
         parts += [Text(), Text("device", style="bold"), state(device)]
+    for remark in answer.get("remarks") or ():
+        parts += [Text(), Text(f"odd input of the plan: {remark}", style="yellow")]
     if answer.get("card"):
         parts += [Text(), Text(f"what the plan does here, why, and what else it could: {answer['card']}", style="dim")]
     return Group(*parts)

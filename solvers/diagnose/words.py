@@ -22,13 +22,12 @@ from solvers.diagnose.diagnosis import (
 from solvers.problem import PlanProblem, RoomProblem
 from solvers.result import PlanResult
 from solvers.tiers import base_target
-from solvers.validate import remarks
 
 _MOST_NAMES = 4
 
 
 def lines(problem: PlanProblem, result: PlanResult, diagnosis: Diagnosis, *, zone: tzinfo = UTC) -> tuple[str, ...]:
-    """One line for each limit that contradicts itself, for each conflict, and for what was not looked into.
+    """One line for each conflict, and one for what was not looked into. What contradicts itself is a remark, not this.
 
     Parameters
     ----------
@@ -39,8 +38,7 @@ def lines(problem: PlanProblem, result: PlanResult, diagnosis: Diagnosis, *, zon
     zone : tzinfo
         In which times are told.
     """
-    said = [f"{remark}." for remark in remarks(problem)]
-    said += [line(problem, result, c, zone=zone) for c in diagnosis.conflicts]
+    said = [line(problem, result, c, zone=zone) for c in diagnosis.conflicts]
     if diagnosis.untold:
         said.append(f"{diagnosis.untold} more limits are bent at less cost and were not looked into.")
     return tuple(said)

@@ -62,6 +62,19 @@ def test_plan_solves_a_case_and_writes_its_answer_and_picture(capsys: pytest.Cap
     assert Path("plan.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_plan_tells_what_is_odd_in_a_case_and_plans_it(capsys: pytest.CaptureFixture[str]) -> None:
+    write_case()
+    assert main(["plan", "case.json", "--json", "answer.json"]) == 0
+    assert "odd input" not in capsys.readouterr().out
+    assert json.loads(Path("answer.json").read_text())["remarks"] == []
+    text = Path("case.csv").read_text()
+    Path("case.csv").write_text(text.replace("0.1,0.05,", "0.1,0.25,"))
+    assert main(["plan", "case.json", "--json", "answer.json"]) == 0
+    (remark,) = json.loads(Path("answer.json").read_text())["remarks"]
+    assert "price_export is above price_import in slots 0 and 2 (from Mon 00:00), in slot 0 0.25 above 0.1" in remark
+    assert f"- odd input: {remark}\n" in capsys.readouterr().out
+
+
 def test_plan_prints_nothing_but_json_if_asked(capsys: pytest.CaptureFixture[str]) -> None:
     write_case()
     assert main(["plan", "case.json", "--json", "-"]) == 0

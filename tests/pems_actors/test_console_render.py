@@ -91,6 +91,11 @@ def test_why_says_a_trip_and_a_lapsed_permit_loudly() -> None:
     assert "LAPSED" in told
 
 
+def test_why_tells_what_was_odd_in_what_was_planned() -> None:
+    told = text(render.why({**WHY, "remarks": ["room hall: [its] band is empty"]}))
+    assert "odd input of the plan: room hall: [its] band is empty" in told
+
+
 def test_why_of_an_empty_answer_still_stands() -> None:
     assert "inverter.mode is -, held by nobody" in text(render.why({"point": "inverter.mode"}))
     assert "valid" in text(render.why({"point": "x", "permit": True}))

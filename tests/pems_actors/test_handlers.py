@@ -14,7 +14,7 @@ from actors.runtime import Hang
 from models.errors import ConfigError, ConsoleError, PemsError
 from models.types.command import Level, Request
 from pems_actors.handlers import Handlers
-from tests.properties.house import house_file
+from tests.properties.house import ROOMS, house_file
 from tests.scenarios.home import BATH, CHEAP_NIGHT, DISPATCHER, EXPORT, GATE, HALL, MODE, NOON, Home, spot
 
 
@@ -92,6 +92,22 @@ def test_why_names_the_holder_the_next_one_the_permit_and_how_far_the_order_got(
     tripped = console.call("why", point=HALL)
     assert tripped["tripped"] and tripped["next"]["holder"] == "user"
     assert console.call("why", point=MODE)["device"]["wanted"] in console.call("why", point=MODE)["value"]
+
+
+def test_an_inverted_band_is_told_once_and_by_status_and_why_of_its_room() -> None:
+    narrow = tuple(room.model_copy(update={"max_c": 19.2}) if room.name == "hall" else room for room in ROOMS)
+    home = Home(config=house_file(tick_s=30.0, fuse_a=32.0, rooms=narrow), replan_s=900.0).start(3600)
+    assert len(home.plans) >= 3
+    assert [alarm.active for alarm in home.alarms if alarm.name == "odd_input:room.hall"] == [True]
+    table = Handlers(home.runtime, home.config, 1.0).table()
+    status: Any = table["status"]({})
+    assert [alarm["name"] for alarm in status["alarms"]] == ["odd_input:room.hall"]
+    (remark,) = status["plan"]["remarks"]
+    assert "room hall: upper_c 18.90 is below lower_c" in remark["text"]
+    told = {point: table["why"]({"point": point}) for point in (HALL, BATH, MODE)}
+    assert {point: why["remarks"] for point, why in told.items() if isinstance(why, dict)} == {
+        HALL: [remark["text"]], BATH: [], MODE: [],
+    }  # fmt: skip
 
 
 def test_state_shows_one_actor(house: Console) -> None:

@@ -14,7 +14,7 @@ import pytest
 from models.errors import DataError
 from models.types.mode import REGULAR, Composite, InverterMode
 from solvers.cascade import Cascade
-from solvers.checker import check, verify
+from solvers.checker import check, sign, verify
 from solvers.cvxpy_fallback import CvxpyFallback
 from solvers.diagnose.search import diagnose
 from solvers.diagnose.words import lines
@@ -225,16 +225,43 @@ def test_an_inverted_room_band_is_kept_at_its_lower_edge_and_told() -> None:
     problem = hall(lower_c=(21.0,) * N, upper_c=(20.0,) * N, air_c=20.5)
     for result in all_plan(problem)[:3]:
         assert result.air_c[0][-1] >= 21.0 - 0.05
-    (line,) = remarks(problem)
-    assert "room hall: upper_c 20.00 is below lower_c 21.00 degC in 12 slots from slot 0 on" in line
-    result = KEPT.solve(problem, time_limit_s=60.0)
-    assert lines(problem, result, diagnose(problem, result))[0] == f"{line}."
+    (remark,) = remarks(problem)
+    assert remark.about == "room.hall"
+    assert "room hall: upper_c 20.00 is below lower_c 21.00 degC in slots 0 to 11 (from Mon 00:00)" in remark.text
+    assert "kept at lower_c there, and the rule room.hall.above begins at lower_c" in remark.text
+
+
+def test_each_room_with_an_inverted_band_is_named_with_its_slots_on_the_houses_clocks() -> None:
+    inverted = tuple(20.0 if t in (2, 3, 5, 7, 9, 10) else 23.0 for t in range(N))
+    odd = room(N, name="bath", lower_c=(21.0,) * N, upper_c=inverted)
+    problem = replace(house(N, rooms=(room(N, name="hall"), odd)), timezone="Europe/Prague")
+    (remark,) = remarks(problem)
+    assert remark.about == "room.bath"
+    assert "in slots 2 to 3, 5, 7 and 2 later ones (from Mon 01:30)" in remark.text
+    (remark,) = remarks(replace(problem, rooms=(replace(odd, upper_c=(23.0,) * 4 + (20.0,) + (23.0,) * (N - 5)),)))
+    assert "in slot 4 (from Mon 02:00)" in remark.text
+
+
+def test_an_export_price_above_the_import_price_is_planned_and_told_with_its_worst_slot() -> None:
+    problem = a_house(price_export=(*PRICES[:3], PRICES[3] + 0.2, PRICES[4] + 0.1, *PRICES[5:]))
+    (remark,) = remarks(problem)
+    assert remark.about == "prices" and "in slots 3 to 4 (" in remark.text
+    assert f"in slot 3 {PRICES[3] + 0.2:g} above {PRICES[3]:g} EUR/kWh" in remark.text
+
+
+def test_remarks_come_with_the_plan_and_are_no_part_of_what_is_signed() -> None:
+    problem = hall(lower_c=(21.0,) * N, upper_c=(20.0,) * N, air_c=20.5)
+    signed = Cascade((KEPT,)).plan(problem, time_limit_s=60.0)
+    assert signed.remarks == remarks(problem) != ()
+    assert signed.signature == sign(problem, signed.result).signature and verify(signed, problem)
+    assert Cascade((KEPT,)).plan(a_house(), time_limit_s=60.0).remarks == ()
 
 
 def test_a_reserve_above_the_window_is_bent_and_told() -> None:
     problem = battery(soc_max=0.6, reserve_soc=0.8)
     assert all("battery.reserve" in bent(r) for r in all_plan(problem))
-    assert remarks(problem) == ("battery.reserve_soc 0.8 is above soc_max 0.6: the battery is filled to soc_max",)
+    (remark,) = remarks(problem)
+    assert remark.text == "battery.reserve_soc 0.8 is above soc_max 0.6: the battery is filled to soc_max"
 
 
 def test_a_final_soc_above_the_window_is_bent_and_told() -> None:
@@ -242,7 +269,7 @@ def test_a_final_soc_above_the_window_is_bent_and_told() -> None:
     result = KEPT.solve(problem, time_limit_s=60.0)
     missing = [b for b in result.bent_rules if b.rule == "battery.soc_final"]
     assert [b.amount for b in missing] == [pytest.approx(0.2, abs=1e-4)]
-    assert "soc_final 0.8 is above soc_max 0.6" in remarks(problem)[0]
+    assert "soc_final 0.8 is above soc_max 0.6" in remarks(problem)[0].text
 
 
 def test_limits_that_do_not_contradict_are_not_remarked() -> None:

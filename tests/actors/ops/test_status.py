@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from models.types.mode import Composite, InverterMode
 from models.types.operator import ImportLimit
 from models.types.reading import MeterReading
 from models.types.twin_wire import TwinOutput
+from solvers.result import Remark
 from tests.actors.devices.bench import START, Bench, a_house
 from tests.actors.planning.plans import inverter, plan, prices, rooms
 
@@ -158,6 +160,15 @@ def test_the_plan_is_shown_as_its_next_runs_and_trouble_stands_until_the_next_pl
     assert (found["made"], found["maker"], found["trouble"]) == (1, "test", "")
     assert [(r["composite"], r["slots"]) for r in found["next"]] == [("hold", 2), ("regular", 21)]
     assert found["next"][0]["from"] == (START + timedelta(minutes=15)).isoformat()
+
+
+def test_what_was_odd_in_the_problem_stands_beside_its_plan(bench: Bench) -> None:
+    ready = plan()
+    remark = Remark(about="room.hall", text="room hall: its band is empty")
+    bench.publish(replace(ready, plan=replace(ready.plan, remarks=(remark,))))
+    assert shown(bench)["plan"]["remarks"] == [{"about": "room.hall", "text": "room hall: its band is empty"}]
+    bench.publish(ready)
+    assert shown(bench)["plan"]["remarks"] == []
 
 
 def test_alarms_stand_until_they_end(bench: Bench) -> None:
