@@ -1,4 +1,4 @@
-"""The plan that `explain` and `marginal` are about: of a file, of a simulated day, or of the running house."""
+"""The plan that `explain`, `marginal` and `diagnose` are about: of a file, a simulated day, or the running house."""
 
 from __future__ import annotations
 

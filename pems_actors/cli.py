@@ -30,7 +30,20 @@ file). While a house runs, ask it from another terminal: `ps`, `tree`, `why room
 
 def build() -> typer.Typer:
     """The application with all its commands."""
-    from pems_actors.commands import ask, check, command, explain, failsafe, limit, plan, run, simulate, twin, wires
+    from pems_actors.commands import (
+        ask,
+        check,
+        command,
+        diagnose,
+        explain,
+        failsafe,
+        limit,
+        plan,
+        run,
+        simulate,
+        twin,
+        wires,
+    )
 
     app = typer.Typer(
         help=_HELP,
@@ -40,7 +53,7 @@ def build() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for module in (run, simulate, plan, check, wires, failsafe, twin, ask, explain, command, limit):
+    for module in (run, simulate, plan, check, wires, failsafe, twin, ask, explain, diagnose, command, limit):
         module.register(app)
     return app
 

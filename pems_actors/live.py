@@ -39,13 +39,27 @@ def line(status: Mapping[str, Any]) -> str:
 
 
 def notes(status: Mapping[str, Any]) -> Iterator[str]:
-    """What a person should know beside the figures, one line each: trips, limits of the grid operator, alarms."""
+    """What a person should know beside the figures, one line each: trips, limits of the grid operator, what the plan
+    bends, alarms."""
     for trip in status.get("trips") or ():
         yield f"TRIPPED {trip['id']}: {trip['reason']}"
     for row in status.get("operator_limits") or ():
         yield f"import {'is' if row.get('holds') else 'will be'} limited to {in_words(row)}"
+    if bent := _bends(status.get("plan") or {}):
+        yield f"the plan bends {bent}"
     for alarm in status.get("alarms") or ():
         yield f"alarm {alarm['name']}: {alarm['text']}"
+
+
+def _bends(plan: Mapping[str, Any]) -> str:
+    """What a plan bends, in a few words; empty where it bends nothing."""
+    bent = plan.get("bent") or ()
+    if not bent:
+        return ""
+    first = bent[0]  # the dearest; what it costs is a weight against other limits, no money to be told
+    amount = f"{100 * first['worst']:.1f} %" if first["unit"] == "soc" else f"{first['worst']:.2f} {first['unit']}"
+    more = f" and {len(bent) - 1} more" if len(bent) > 1 else ""
+    return f"{first['rule']} (up to {amount}){more}: `diagnose` says why"
 
 
 def _limited(status: Mapping[str, Any]) -> str:
@@ -90,6 +104,8 @@ def _plan(status: Mapping[str, Any], zone: ZoneInfo) -> Panel:
     for run in plan.get("next", [])[:5]:
         begins = datetime.fromisoformat(run["from"]).astimezone(zone)
         _row(table, f"{begins:%a %H:%M}", f"{run['composite']}  {run['slots'] * 0.25:g} h")
+    if bent := _bends(plan):
+        _row(table, "bends", Text(bent, style="yellow"))
     if plan.get("trouble"):
         _row(table, "trouble", Text(str(plan["trouble"])[:60], style="red"))
     return Panel(table, title="plan", border_style="magenta")

@@ -12,6 +12,7 @@ from models.errors import ConsoleError
 from pems_actors.moments import moment
 from pems_actors.plain import plain
 from pems_actors.plan_file import to_text
+from solvers.diagnose.diagnosis import ToldDiagnosis
 from solvers.explain.cards import DecisionCard
 from solvers.explain.marginal_table import MarginalTable
 
@@ -20,7 +21,7 @@ _MOST_HOURS = 24 * 31
 
 
 class Questions:
-    """Answers `explain`, `marginal` and `plan`.
+    """Answers `explain`, `marginal`, `diagnose` and `plan`.
 
     Parameters
     ----------
@@ -36,7 +37,9 @@ class Questions:
 
     def table(self) -> dict[str, Callable[[dict[str, Any]], object]]:
         """Method name to handler."""
-        return {"explain": self.explain, "marginal": self.marginal, "plan": self.plan}
+        return {
+            "explain": self.explain, "marginal": self.marginal, "diagnose": self.diagnose, "plan": self.plan,
+        }  # fmt: skip
 
     def explain(self, params: dict[str, Any]) -> object:
         """The card of the choice at a time: `at` as a person writes it (none: now), `room` (none: the inverter)."""
@@ -55,6 +58,13 @@ class Questions:
             raise ConsoleError(f"hours {hours!r} is no number of hours", hint="1 or more")
         answer = self._ask(PlanQuestion(kind="marginal", hours=None if hours is None else min(hours, _MOST_HOURS)))
         if not isinstance(answer, MarginalTable):
+            raise ConsoleError(f"the planner answered with {type(answer).__name__}")
+        return self._told(answer)
+
+    def diagnose(self, params: dict[str, Any]) -> object:
+        """Which limits conflict where the plan that runs bends any, in words."""
+        answer = self._ask(PlanQuestion(kind="diagnosis"))
+        if not isinstance(answer, ToldDiagnosis):
             raise ConsoleError(f"the planner answered with {type(answer).__name__}")
         return self._told(answer)
 

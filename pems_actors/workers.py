@@ -21,13 +21,15 @@ def codec(name: str) -> JsonCodec:
 def _types(name: str) -> tuple[type, ...]:
     match name:
         case "optimizer":
+            from solvers.diagnose.diagnosis import ToldDiagnosis
             from solvers.explain.cards import DecisionCard
             from solvers.explain.marginal_table import MarginalTable
-            from solvers.explain.questions import CardQuestion, MarginalQuestion
+            from solvers.explain.questions import CardQuestion, DiagnosisQuestion, MarginalQuestion
             from solvers.problem import PlanProblem
             from solvers.result import SignedPlan
 
-            return PlanProblem, SignedPlan, CardQuestion, MarginalQuestion, DecisionCard, MarginalTable
+            questions = (CardQuestion, MarginalQuestion, DiagnosisQuestion)
+            return (PlanProblem, SignedPlan, *questions, DecisionCard, MarginalTable, ToldDiagnosis)
         case "forecaster":
             from models.types.forecast import HouseForecast
             from models.types.forecast_request import ForecastRequest

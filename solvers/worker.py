@@ -18,8 +18,8 @@ DEFAULT_TIME_LIMIT_S = 20.0
 def methods(
     *, time_limit_s: float = DEFAULT_TIME_LIMIT_S, clock: Callable[[], float] = time.monotonic
 ) -> dict[str, Callable[[object], object]]:
-    """Methods of the worker: from `PlanProblem` to `SignedPlan` `plan`, and `smart`, the careful owner's rules; `card`
-    and `marginal` answer questions about a plan.
+    """Methods of the worker: from `PlanProblem` to `SignedPlan` `plan`, and `smart`, the careful owner's rules; `card`,
+    `marginal` and `diagnosis` answer questions about a plan.
 
     Parameters
     ----------
@@ -42,7 +42,8 @@ def methods(
         problem = _problem(body)
         return sign(problem, owner.solve(problem, time_limit_s=time_limit_s))
 
-    return {"plan": plan, "smart": smart, "card": answers.card, "marginal": answers.marginal}
+    asked = {"card": answers.card, "marginal": answers.marginal, "diagnosis": answers.diagnosis}
+    return {"plan": plan, "smart": smart, **asked}
 
 
 def simulation_methods() -> dict[str, Callable[[object], object]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -19,6 +19,7 @@ from models.types.operator import ImportLimit, strictest
 from models.types.reading import InverterReading, MeterReading, RoomsReading
 from models.types.slots import floor_slot
 from models.types.twin_wire import TwinOutput
+from solvers.result import BentRule
 
 SLOT_H = 0.25
 
@@ -230,9 +231,28 @@ class Status(Behaviour):
             "issued": ready.problem.issued.isoformat(),
             "took_s": None if self._plan_s is None else round(self._plan_s, 2),
             "next": runs[:6],
+            "bent": _bent(result.bent_rules),
             "remarks": [{"about": r.about, "text": r.text} for r in ready.plan.remarks],
             "trouble": self._trouble,
         }
+
+
+def _bent(rules: Iterable[BentRule]) -> list[dict[str, object]]:
+    """What a plan bends, a row for each rule, dearest first."""
+    by_rule: dict[str, list[BentRule]] = {}
+    for bent in rules:
+        by_rule.setdefault(bent.rule, []).append(bent)
+    cost = {rule: sum(b.cost_eur for b in found) for rule, found in by_rule.items()}
+    return [
+        {
+            "rule": rule,
+            "slots": len(by_rule[rule]),
+            "worst": round(max(b.amount for b in by_rule[rule]), 4),
+            "unit": by_rule[rule][0].unit,
+            "cost_eur": round(cost[rule], 4),
+        }
+        for rule in sorted(by_rule, key=lambda rule: -cost[rule])
+    ]
 
 
 def _meters(output: TwinOutput) -> dict[str, tuple[float, float]]:

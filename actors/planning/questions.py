@@ -8,7 +8,7 @@ from typing import Literal
 
 from actors.runtime import Context, ReplyToken, WorkerCall, WorkerDone, WorkerFailed
 from actors.runtime.clock import speed_of
-from solvers.explain.questions import CardQuestion, MarginalQuestion
+from solvers.explain.questions import CardQuestion, DiagnosisQuestion, MarginalQuestion
 from solvers.problem import PlanProblem
 from solvers.result import SignedPlan
 
@@ -19,9 +19,10 @@ _OUR_ERROR = "PlanError: "  # how a worker tells a refusal in words for people
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanQuestion:
-    """Ask the planner: `card` and `marginal` are answered by the worker, `plan` with a `RunningPlan` at once."""
+    """Ask the planner: `card`, `marginal` and `diagnosis` are answered by the worker, `plan` with a `RunningPlan` at
+    once."""
 
-    kind: Literal["card", "marginal", "plan"]
+    kind: Literal["card", "marginal", "diagnosis", "plan"]
     at: datetime | None = None  # card; None: now
     room: str | None = None  # card; None: the inverter
     hours: int | None = None  # marginal; None: the whole horizon
@@ -79,6 +80,8 @@ class OpenQuestions:
         if question.kind == "card":
             at = self._ctx.clock.now() if question.at is None else question.at
             body = CardQuestion(problem=running.problem, plan=running.plan, at=at, room=question.room)
+        elif question.kind == "diagnosis":
+            body = DiagnosisQuestion(problem=running.problem, plan=running.plan)
         else:
             body = MarginalQuestion(problem=running.problem, hours=question.hours)
         deadline_s = DEADLINE_S * speed_of(self._ctx.clock)

@@ -29,7 +29,7 @@ ps --json | jq '.[] | select(.restarts > 0) | .path'
 _TREE = "Show the actors of the running house as the tree of who supervises whom."
 _STATUS = """Show the house at a glance, in one line: time, prices, flows, SOC, plans, cost, and the limit of the grid
 operator that holds now. Below it what else one should know, a line each: trips, limits of the grid operator (kW, since
-or from when, until when, by whom), alarms. --json has all of it.
+or from when, until when, by whom), what the plan bends (`diagnose` says why), alarms. --json has all of it.
 
 For example:
 

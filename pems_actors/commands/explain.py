@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from models.errors import ConfigError
 from pems_actors.arguments import new_file, within
-from pems_actors.asked_plan import Asked, Where
+from pems_actors.asked_plan import Asked
+from pems_actors.commands.asked import Day, Made, Plan, Seed, answers, told, where
 from pems_actors.commands.options import DEMO_HOUSE, Config, Json, State, show
 from pems_actors.console import cards
 from pems_actors.moments import moment
-from pems_actors.plain import plain
-
-if TYPE_CHECKING:
-    from solvers.explain.answers import Answers
 
 _EXPLAIN = """Explain a choice of the plan: what it does at a time, why that pays, the next-best alternative (the same
 problem solved again with the choice forbidden) and what that costs, and which price, sun or load would flip it.
@@ -55,19 +52,6 @@ marginal --json | jq '.hours | min_by(.cost_eur[0]).start'
 """
 _HOURS = 24
 
-Plan = Annotated[
-    Path | None,
-    typer.Option("--plan", metavar="FILE", help="A saved plan, or CASE.json.", show_default="the running house's"),
-]
-Day = Annotated[str | None, typer.Option("--day", metavar="DAY", help="Simulate this day of the record instead.")]
-Made = Annotated[
-    str | None,
-    typer.Option("--made", metavar="TIME", help="With --day: the plan in force then.", show_default="00:00"),
-]
-Seed = Annotated[
-    int | None, typer.Option(help="With --day: of everything random.", show_default="the house file's")
-]
-
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
@@ -94,16 +78,16 @@ def register(app: typer.Typer) -> None:
         ] = None,
         json_: Json = False,
     ) -> None:
-        where = _where(state, plan, day, made, config, seed)
+        about = where(state, plan, day, made, config, seed)
         new_file("--plot", plot, ending=".png")
         new_file("--save", save)
         if room is not None and (not room.strip() or len(room) > 200):
             raise ConfigError(f"--room {room[:40]!r} is no name", hint="such as obyvak")
-        if where.live and plot is None and save is None:
-            answer = where.ask("explain", {"at": at, "room": room})
+        if about.live and plot is None and save is None:
+            answer = about.ask("explain", {"at": at, "room": room})
             show(answer, cards.card(answer), json_)
             return
-        asked = where.fetch()
+        asked = about.fetch()
         _write(asked, save, plot)
         if at is not None or room is not None or (plot is None and save is None):
             answer = _card(asked, at, room)
@@ -121,26 +105,9 @@ def register(app: typer.Typer) -> None:
         json_: Json = False,
     ) -> None:
         within("--hours", hours, 1, 24 * 31)
-        where = _where(state, plan, day, made, config, seed)
-        answer = where.ask("marginal", {"hours": hours}) if where.live else _table(where.fetch(), hours)
+        about = where(state, plan, day, made, config, seed)
+        answer = about.ask("marginal", {"hours": hours}) if about.live else _table(about.fetch(), hours)
         show(answer, cards.marginal(answer), json_)
-
-
-def _where(
-    state: Path | None, plan: Path | None, day: str | None, made: str | None, config: Path, seed: int | None
-) -> Where:
-    if seed is not None:
-        within("--seed", seed, 0, 2**31 - 1)
-    where = Where(state=state, plan=plan, day=day, made=made, config=config, seed=seed)
-    where.check()
-    return where
-
-
-def _answers() -> Answers:
-    from solvers.explain.answers import Answers
-    from solvers.pyomo_highs import PyomoHighs
-
-    return Answers(PyomoHighs())
 
 
 def _card(asked: Asked, at: str | None, room: str | None) -> Mapping[str, object]:
@@ -148,19 +115,13 @@ def _card(asked: Asked, at: str | None, room: str | None) -> Mapping[str, object
 
     start = asked.problem.start
     when = start if at is None else moment(at, first=start, zone=asked.zone)
-    return _told(asked, _answers().card(CardQuestion(problem=asked.problem, plan=asked.plan, at=when, room=room)))
+    return told(asked, answers().card(CardQuestion(problem=asked.problem, plan=asked.plan, at=when, room=room)))
 
 
 def _table(asked: Asked, hours: int) -> Mapping[str, object]:
     from solvers.explain.questions import MarginalQuestion
 
-    return _told(asked, _answers().marginal(MarginalQuestion(problem=asked.problem, hours=hours)))
-
-
-def _told(asked: Asked, answer: object) -> Mapping[str, object]:
-    told = plain(answer)
-    assert isinstance(told, dict)
-    return {"zone": str(asked.zone), **told}
+    return told(asked, answers().marginal(MarginalQuestion(problem=asked.problem, hours=hours)))
 
 
 def _write(asked: Asked, save: Path | None, plot: Path | None) -> None:
@@ -172,6 +133,6 @@ def _write(asked: Asked, save: Path | None, plot: Path | None) -> None:
     if plot is not None:
         from pems_actors.pictures.cards import cards_picture
 
-        made = _answers().all_cards(asked.problem, asked.plan)
+        made = answers().all_cards(asked.problem, asked.plan)
         cards_picture(asked.problem, asked.plan.result, made, plot, zone=asked.zone, title=asked.title)
         Console(stderr=True).print(f"drawn to {plot}")

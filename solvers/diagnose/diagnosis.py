@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 # Limits go by the name of the rule that is bent where they are not kept. All phases have one name; the operator's
@@ -82,3 +83,17 @@ class Diagnosis:
     untold: int  # misses that were not looked into: cheaper than those that were, or no time was left
     solves: int
     wall_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToldDiagnosis:
+    """A diagnosis with what is needed to read it: the answer to somebody who has not got the plan at hand."""
+
+    problem_id: str
+    issued: datetime
+    start: datetime  # of slot 0
+    dt_h: float
+    maker: str  # of the plan
+    lines: tuple[str, ...]  # in words, dearest first; empty where nothing is bent
+    remarks: tuple[str, ...]  # what is odd in the problem
+    diagnosis: Diagnosis

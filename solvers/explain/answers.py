@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from zoneinfo import ZoneInfo
+
 from models.errors import PlanError
+from solvers.diagnose.diagnosis import ToldDiagnosis
+from solvers.diagnose.search import diagnose
+from solvers.diagnose.words import lines
 from solvers.explain.cards import DecisionCard
 from solvers.explain.explainer import Explainer
 from solvers.explain.ledger import slot_time
 from solvers.explain.marginal import marginal_table
 from solvers.explain.marginal_table import MarginalTable
-from solvers.explain.questions import CardQuestion, MarginalQuestion
+from solvers.explain.questions import CardQuestion, DiagnosisQuestion, MarginalQuestion
 from solvers.model.kept import Limits
 from solvers.problem import PlanProblem
 from solvers.pyomo_highs import PyomoHighs
 from solvers.result import SignedPlan
-from solvers.validate import validate
+from solvers.validate import remarks, validate
 
 _LIMITS = Limits(time_s=10.0)  # of each re-solve
-_TABLE_S = 12.0  # a plan may wait behind a table for so long: then it ends where it is
+_TABLE_S = 12.0  # a plan may wait behind a table or a diagnosis for so long: then it ends where it is
 
 
 class Answers:
@@ -48,6 +53,19 @@ class Answers:
         validate(body.problem)
         model, _ = self._planner._model(body.problem)
         return marginal_table(model, body.problem, self._limits, hours=body.hours, within_s=_TABLE_S)
+
+    def diagnosis(self, body: object) -> ToldDiagnosis:
+        """Which limits conflict where the plan bends any, in words; times in the house's zone."""
+        if not isinstance(body, DiagnosisQuestion):
+            raise PlanError(f"the optimizer got a {type(body).__name__}, must be a DiagnosisQuestion")
+        problem, result = body.problem, body.plan.result
+        validate(problem)
+        found = diagnose(problem, result, time_limit_s=_TABLE_S)
+        return ToldDiagnosis(
+            problem_id=problem.id, issued=problem.issued, start=problem.start, dt_h=problem.dt_h, maker=result.maker,
+            lines=lines(problem, result, found, zone=ZoneInfo(problem.timezone)),
+            remarks=tuple(remark.text for remark in remarks(problem)), diagnosis=found,
+        )  # fmt: skip
 
     def all_cards(self, problem: PlanProblem, plan: SignedPlan) -> tuple[DecisionCard, ...]:
         """The cards of all switches of the inverter in a plan, in order of time; empty without a battery."""

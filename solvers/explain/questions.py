@@ -20,6 +20,14 @@ class CardQuestion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DiagnosisQuestion:
+    """Which limits conflict where the plan bends any: answered with a `ToldDiagnosis`."""
+
+    problem: PlanProblem
+    plan: SignedPlan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MarginalQuestion:
     """What would more consumption cost: answered with a `MarginalTable`."""
 

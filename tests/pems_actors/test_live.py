@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from pems_actors.handlers import Handlers
-from pems_actors.live import line, picture
+from pems_actors.live import line, notes, picture
 from tests.scenarios.home import CHEAP_NIGHT, HALL, NEGATIVE_NOON, NOON, Home, spot
 
 ZONE = ZoneInfo("Europe/Berlin")
@@ -115,6 +115,19 @@ def test_the_grid_operators_limits_stand_in_the_picture_and_the_line(lived: dict
     text = drawn(status)
     assert text.count("limit 4.2 kW from 2021-02-08 13:00 until 15:00 ([DSO], holds now)") == 4
     assert "limit" not in line(lived) and " limit " not in drawn(lived)
+
+
+def test_what_the_plan_bends_stands_beside_it(lived: dict[str, Any]) -> None:
+    assert "`diagnose` says why" not in drawn({**lived, "plan": {**lived["plan"], "bent": []}})
+    rows = [
+        {"rule": "room.[hall].below", "slots": 3, "worst": 0.412, "unit": "K", "cost_eur": 0.8},
+        {"rule": "battery.reserve", "slots": 2, "worst": 0.05, "unit": "soc", "cost_eur": 0.2},
+    ]
+    status = {**lived, "plan": {**lived["plan"], "bent": rows}}
+    assert "the plan bends room.[hall].below (up to 0.41 K) and 1 more: `diagnose` says why" in notes(status)
+    assert "room.[hall].below" in drawn(status) and "`diagnose`" in drawn(status)
+    status["plan"]["bent"] = rows[1:]
+    assert "the plan bends battery.reserve (up to 5.0 %): `diagnose` says why" in notes(status)
 
 
 @pytest.mark.parametrize("width", [40, 80, 120])

@@ -19,7 +19,7 @@ from pems_actors import twin_worker, workers
 DEMO = Path(config.__path__[0]) / "demo.toml"
 AT = datetime(2021, 2, 8, tzinfo=UTC)
 METHODS = {
-    "optimizer": {"plan", "smart", "card", "marginal"},
+    "optimizer": {"plan", "smart", "card", "marginal", "diagnosis"},
     "forecaster": {"forecast", "rooms"},
     "twin": {"exchange", "inject"},
     "store": {"open", "boot", "write", "query", "prune", "close"}, "inputs": {"prices", "weather", "rates"},

@@ -18,7 +18,7 @@ from models.types.mode import Composite, InverterMode
 from models.types.operator import ImportLimit
 from models.types.reading import MeterReading
 from models.types.twin_wire import TwinOutput
-from solvers.result import Remark
+from solvers.result import BentRule, Remark
 from tests.actors.devices.bench import START, Bench, a_house
 from tests.actors.planning.plans import inverter, plan, prices, rooms
 
@@ -160,6 +160,21 @@ def test_the_plan_is_shown_as_its_next_runs_and_trouble_stands_until_the_next_pl
     assert (found["made"], found["maker"], found["trouble"]) == (1, "test", "")
     assert [(r["composite"], r["slots"]) for r in found["next"]] == [("hold", 2), ("regular", 21)]
     assert found["next"][0]["from"] == (START + timedelta(minutes=15)).isoformat()
+
+
+def test_what_a_plan_bends_is_shown_by_rule_with_its_worst_dearest_first(bench: Bench) -> None:
+    def bent(rule: str, slot: int, amount: float, cost_eur: float) -> BentRule:
+        return BentRule(rule=rule, slot=slot, amount=amount, unit="K", cost_eur=cost_eur)
+
+    ready = plan()
+    rules = (bent("a", 0, 0.1, 1.0), bent("b", 0, 0.5, 2.0), bent("a", 1, 0.3, 1.5))
+    bench.publish(replace(ready, plan=replace(ready.plan, result=replace(ready.plan.result, bent_rules=rules))))
+    assert shown(bench)["plan"]["bent"] == [
+        {"rule": "a", "slots": 2, "worst": 0.3, "unit": "K", "cost_eur": 2.5},
+        {"rule": "b", "slots": 1, "worst": 0.5, "unit": "K", "cost_eur": 2.0},
+    ]
+    bench.publish(ready)
+    assert shown(bench)["plan"]["bent"] == []
 
 
 def test_what_was_odd_in_the_problem_stands_beside_its_plan(bench: Bench) -> None:
