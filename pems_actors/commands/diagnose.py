@@ -16,6 +16,7 @@ _HELP = """Tell which limits of the plan cannot be kept together, where it bends
 Only physics is hard: there always is a plan, and where limits conflict it bends the cheapest of them. `status` says
 that it bends some; this says why, one line each: the smallest group of limits that conflict (or what the house itself
 cannot do, or what would cost more to keep than it is worth), by how much, and the smallest single change that helps.
+Limits on power and bands of rooms are told as a running house plans with them: a margin within those that it keeps.
 
 Asks the running house; or a saved plan or planning case (`--plan`), or a simulated day (`--day`).
 

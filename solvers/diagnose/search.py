@@ -54,7 +54,7 @@ def diagnose(
     problem, result : PlanProblem, PlanResult
         A plan and what was asked for; any maker's.
     most : int
-        Misses to look into, dearest first.
+        Misses to look into, dearest first; cheaper ones are told where they take part in a conflict that is known.
     time_limit_s : float
         For all solves together; what is not explained by then is counted in `untold`.
 
@@ -74,8 +74,10 @@ def diagnose(
     told: list[Conflict] = []
     left = list(found)
     try:
-        for miss in found[:most]:
+        for rank, miss in enumerate(found):
             known = next((i for i, c in enumerate(told) if _takes_part(c, miss)), None)
+            if rank >= most and (known is None or miss.first_slot >= short.steps or miss.limit in SHARED):
+                continue  # a cheap one is told only where it is one more who cannot get enough
             if known is None:
                 told.append(_explain(lp, miss, result))
             else:

@@ -101,11 +101,18 @@ class _Teller:
             return f"{what} of {percent:.0%}{due}".replace("%", " %")
         return {
             CONNECTION: f"the connection of {p.import_limit_kw:.1f} kW",
-            OPERATOR: f"the operator's limit of {p.import_allowed_kw(slot):.1f} kW",
+            OPERATOR: f"the operator's limit of {p.import_allowed_kw(self._dimmed(slot)):.1f} kW",
             PHASES: f"the fuse of {p.phase_limit_kw or 0.0:.1f} kW per phase",
             EXPORT: f"the export limit of {p.export_limit_kw:.1f} kW",
             UNKNOWN_PRICES: "the rule to buy nothing at prices not yet known",
         }[name]
+
+    def _dimmed(self, slot: int) -> int:
+        """Where the operator's limit was lowest so far: a room is coldest when it is over, not while it holds."""
+        p = self._p
+        if p.import_allowed_kw(slot) >= p.import_limit_kw - 1e-9:  # over, or still to come
+            return min(range(slot + 1), key=p.import_allowed_kw)
+        return slot
 
     def _of_room(self, name: str, slot: int) -> str:
         _, room, side = _room_of(name)

@@ -256,6 +256,24 @@ def test_every_miss_is_told_or_counted_and_each_in_one_line(seed: int) -> None:
             assert "\n" not in line and line.endswith(".") and "nan" not in line.replace("buy nothing", "")
 
 
+def test_a_cheap_miss_that_takes_part_in_a_known_conflict_is_told_with_it_and_costs_no_search() -> None:
+    rooms = tuple(warming(n, lower_c=(18.0,) * 28 + (20.5,) * 20, ua_kw_per_k=0.06) for n in ("hall", "bath"))
+    problem = heated(*rooms, import_limit_kw=2.8)
+    result = planned(problem)
+    assert len(list(misses(problem, result.bent_rules))) == 2
+    one, all_of_them = diagnose(problem, result, most=1), diagnose(problem, result)
+    assert one.untold == 0
+    assert replace(one, wall_s=0.0) == replace(all_of_them, wall_s=0.0)
+
+
+def test_the_operators_limit_is_told_as_it_was_even_where_a_room_is_coldest_after_it() -> None:
+    dimmed = (9.0,) * 4 + (0.5,) * 24 + (9.0,) * 20
+    hall = warming("hall", lower_c=(18.0,) * 20 + (20.0,) * 28)
+    conflict, said = only(heated(hall, load_kw=(0.4,) * N, import_limit_kw=9.0, import_limits_kw=dimmed))
+    assert OPERATOR in conflict.limits and conflict.misses[0].worst_slot >= 28
+    assert "the operator's limit of 0.5 kW" in said, said
+
+
 def test_without_time_everything_is_counted_as_not_looked_into() -> None:
     problem = heated(warming("hall", forced_slots=40))
     result = planned(problem)
