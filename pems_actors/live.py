@@ -104,8 +104,6 @@ def _plan(status: Mapping[str, Any], zone: ZoneInfo) -> Panel:
     for run in plan.get("next", [])[:5]:
         begins = datetime.fromisoformat(run["from"]).astimezone(zone)
         _row(table, f"{begins:%a %H:%M}", f"{run['composite']}  {run['slots'] * 0.25:g} h")
-    if bent := _bends(plan):
-        _row(table, "bends", Text(bent, style="yellow"))
     if plan.get("trouble"):
         _row(table, "trouble", Text(str(plan["trouble"])[:60], style="red"))
     return Panel(table, title="plan", border_style="magenta")
@@ -156,6 +154,8 @@ def _foot(status: Mapping[str, Any]) -> RenderableType:
         text.append(f"\n TRIPPED {trip['id']}: {trip['reason']}", style="bold red")
     for row in (status.get("operator_limits") or ())[:_MOST_LIMITS]:
         text.append(f"\n limit {in_words(row)}"[:150], style="bold magenta" if row.get("holds") else "magenta")
+    if bent := _bends(status.get("plan") or {}):  # not in the plan's panel: it would push the panels below each other
+        text.append(f"\n the plan bends {bent}"[:150], style="yellow")
     for alarm in status.get("alarms", [])[-4:]:
         text.append(f"\n alarm {alarm['name']}: {alarm['text']}"[:150], style="yellow")
     return text
