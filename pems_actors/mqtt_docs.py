@@ -25,7 +25,7 @@ from config.load import DEMO, load
 from models.twins.house import HouseTwin
 from models.twins.world import World
 from models.types.loxone import HEARTBEAT, RELAY_SET, RELAY_STATUS, SETPOINT_SET, TEMPERATURE
-from models.types.mode import Composite, InverterMode
+from models.types.mode import TRADING, InverterMode
 from models.types.mqtt import PASSWORD, Mqtt
 
 PATH = Path(__file__).resolve().parent.parent / "docs" / "mqtt.md"
@@ -146,7 +146,7 @@ def _writes() -> list[Write]:
     assert live is not None
     clock, until = datetime(2021, 2, 8, 12, 0), datetime(2021, 2, 8, 13, 30)  # noqa: DTZ001 - the inverter's own
     found: dict[str, Write] = {}
-    for composite in (Composite.CHARGE_FROM_GRID, Composite.DISCHARGE_TO_GRID):
+    for composite in TRADING:
         mode = InverterMode(composite=composite, stop_soc=0.7, rate=0.4)
         for write in mode_writes(target_of(mode, 0.5), until, clock, live):
             found.setdefault(write.command, write)

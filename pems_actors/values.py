@@ -13,7 +13,7 @@ import re
 
 from models.errors import ConfigError
 from models.types.command import RelayState, Value
-from models.types.mode import Composite, InverterMode
+from models.types.mode import TRADING, Composite, InverterMode
 
 POINT = re.compile(r"inverter\.(mode|export_limit_kw)|room\.[a-z][a-z0-9_]{0,31}\.(relay|setpoint_c)")
 POINTS_HELP = "inverter.mode, inverter.export_limit_kw, room.NAME.relay or room.NAME.setpoint_c"
@@ -90,7 +90,7 @@ def _made(point: str, word: str, stop_soc: float | None, rate: float | None) -> 
     composite = Composite(word)
     if composite is Composite.REGULAR and (stop_soc is not None or rate is not None):
         raise ConfigError(f"{point}: regular takes neither a stop SOC nor a rate", hint="write regular alone")
-    if composite in (Composite.CHARGE_FROM_GRID, Composite.DISCHARGE_TO_GRID) and stop_soc is None:
+    if composite in TRADING and stop_soc is None:
         raise ConfigError(f"{point}: {word} needs an end", hint=f"write such as '{word} to 80%'")
     return InverterMode(composite=composite, stop_soc=stop_soc, rate=rate)
 

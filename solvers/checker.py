@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from models.errors import PlanError
-from models.types.mode import REGULAR, Composite
+from models.types.mode import REGULAR, RESTING, TRADING
 from solvers.account import Account, account
 from solvers.problem import BatteryProblem, PlanProblem
 from solvers.replay import replay
@@ -20,7 +20,6 @@ from solvers.signature import signature, verify
 __all__ = ["check", "sign", "verify"]
 
 _TOLERANCE = 1e-6  # kW, K, SOC, EUR; relative above 1
-_GRID = (Composite.CHARGE_FROM_GRID, Composite.DISCHARGE_TO_GRID)
 
 
 def sign(problem: PlanProblem, result: PlanResult) -> SignedPlan:
@@ -102,8 +101,10 @@ def _decisions(problem: PlanProblem, result: PlanResult) -> Iterator[str]:
             yield f"slot {t}: rate {mode.rate}, must be above 0 to 1"
         now = problem.mode_now
         running = running and now is not None and mode.composite is now.composite
-        if mode.composite in _GRID and not problem.price_known[t] and not running:
+        if mode.composite in TRADING and not problem.price_known[t] and not running:
             yield f"slot {t}: {mode.composite} at a price that is not known"
+        if mode.composite in RESTING and not problem.may_charge_from_grid(t) and _charges(problem, result, t):
+            yield f"slot {t}: {mode} draws from the grid at a price that is not known"
     for t, forced in enumerate(problem.forced_modes):
         if result.modes[t] != forced:
             yield f"slot {t}: {result.modes[t]} while somebody holds {forced}"
@@ -118,6 +119,15 @@ def _decisions(problem: PlanProblem, result: PlanResult) -> Iterator[str]:
             low, high = room.duty_bounds(t)
             if not low - _TOLERANCE <= on <= high + _TOLERANCE:
                 yield f"slot {t}: duty of {room.name} {on}, must be {low} to {high}"
+
+
+def _charges(problem: PlanProblem, result: PlanResult, t: int) -> bool:
+    """The battery gains more than the sun can give: its stop SOC is above what it holds."""
+    b = problem.battery
+    before = result.soc[t - 1] if t else (b.soc if b is not None else 0.0)
+    held = result.modes[t].stop_soc
+    sunny_kw = problem.pv_kw[t] * (b.eff_charge_pv if b is not None else 0.0)
+    return held is not None and held > before and result.charge_kw[t] > sunny_kw + _TOLERANCE
 
 
 def _played(problem: PlanProblem, result: PlanResult) -> Iterator[str]:

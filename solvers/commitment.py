@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from models.types.mode import Composite, InverterMode
+from models.types.mode import TRADING, InverterMode
+from solvers.composites.labels import NEAR_SOC
 from solvers.problem import PlanProblem
 from solvers.result import PlanResult
-
-_GRID = (Composite.CHARGE_FROM_GRID, Composite.DISCHARGE_TO_GRID)  # never at a price that is not known
-_NEAR_SOC = 0.031  # stop SOCs closer than this are not worth a write
 
 
 def keep_to_it(
@@ -40,7 +38,7 @@ def keep_to_it(
     if c is None or problem.free or problem.battery is None:
         return best
     begun = c.modes[: min(max(problem.min_mode_slots, 1), problem.steps)]
-    blind = any(m.composite in _GRID and not known for m, known in zip(begun, problem.price_known, strict=False))
+    blind = any(m.composite in TRADING and not known for m, known in zip(begun, problem.price_known, strict=False))
     if not begun or blind or all(_same(a, b) for a, b in zip(begun, best.modes, strict=False)):
         return best
     kept = replan(begun)
@@ -56,4 +54,4 @@ def _same(a: InverterMode, b: InverterMode) -> bool:
         return False
     if a.stop_soc is None or b.stop_soc is None:
         return True
-    return abs(a.stop_soc - b.stop_soc) <= _NEAR_SOC
+    return abs(a.stop_soc - b.stop_soc) <= NEAR_SOC

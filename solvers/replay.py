@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from models.physics.hybrid import flows
 from models.types.house import Battery, Inverter
-from models.types.mode import Composite, InverterMode
+from models.types.mode import RESTING, InverterMode
 from models.units import floor_percent
 from solvers.problem import BatteryProblem, PlanProblem
 from solvers.thermal import Rooms
@@ -105,7 +105,7 @@ class PlantStep:
 
 def pinned(mode: InverterMode, soc: float) -> InverterMode:
     """The mode as its registers hold it through a run that began at this SOC: an open stop SOC is fixed there."""
-    if mode.stop_soc is None and mode.composite in (Composite.HOLD, Composite.SELL_PRODUCTION):
+    if mode.stop_soc is None and mode.composite in RESTING:
         return InverterMode(composite=mode.composite, stop_soc=floor_percent(soc) / 100.0, rate=mode.rate)
     return mode
 

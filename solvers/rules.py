@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from models.errors import PemsError
-from models.types.mode import REGULAR, Composite, InverterMode
+from models.types.mode import REGULAR, TRADING, Composite, InverterMode
 from models.units import floor_percent
 from solvers.finish import Verdict, failed, finish
 from solvers.problem import BatteryProblem, PlanProblem
@@ -22,7 +22,6 @@ from solvers.thermostat import thermostat_duty
 from solvers.validate import validate
 
 _NO_BOUND = -math.inf
-_GRID = (Composite.CHARGE_FROM_GRID, Composite.DISCHARGE_TO_GRID)
 
 
 class RulesPlanner:
@@ -169,7 +168,7 @@ def held_long_enough(problem: PlanProblem, modes: Sequence[InverterMode]) -> tup
     out = list(problem.forced_modes)
     held += len(out)
     for t, wish in enumerate(modes[len(out) :], start=len(out)):
-        blind = running is not None and running.composite in _GRID and not problem.price_known[t] and not first
+        blind = running is not None and running.composite in TRADING and not problem.price_known[t] and not first
         if running is None or (wish != running and (held >= problem.min_mode_slots or blind)):
             running, held, first = wish, 0, False
         elif wish.composite is running.composite:

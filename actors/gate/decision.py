@@ -16,7 +16,7 @@ from types import UnionType
 
 from actors.gate.power import rule_shares
 from models.types.command import RELINQUISH, Level, Outcome, Relinquish, Request, Value
-from models.types.mode import Composite, InverterMode
+from models.types.mode import TRADING, Composite, InverterMode
 from models.types.point import Modes, NumberRange, PointSpec, Words
 from models.units import is_number, shown
 
@@ -227,7 +227,7 @@ def _fit_mode(envelope: Modes, value: Value) -> tuple[Value | None, str]:
     for name, number in (("stop_soc", soc), ("rate", rate)):
         if number is not None and not is_number(number):
             return None, f"{name} {shown(number)} is not a finite number"
-    if value.composite in (Composite.CHARGE_FROM_GRID, Composite.DISCHARGE_TO_GRID) and soc is None:
+    if value.composite in TRADING and soc is None:
         return None, f"{value.composite.value} needs a stop_soc"
     if value.composite is Composite.REGULAR:
         fitted = InverterMode(composite=Composite.REGULAR)

@@ -15,7 +15,7 @@ from actors.requests import GATE, Asker
 from actors.runtime import Behaviour, Started
 from models.types.command import RELINQUISH, Level, Relinquish, Value
 from models.types.house import House
-from models.types.mode import Composite, InverterMode
+from models.types.mode import TRADING, Composite, InverterMode
 from models.types.reading import RoomReading, RoomsReading
 from solvers.checker import verify
 from solvers.result import Quality
@@ -209,7 +209,7 @@ def _run(modes: tuple[InverterMode, ...], slot: int) -> tuple[InverterMode, int]
         modes[slot + length].rate == first.rate
     ):
         length += 1
-    if first.composite in (Composite.CHARGE_FROM_GRID, Composite.DISCHARGE_TO_GRID):
+    if first.composite in TRADING:
         return replace(first, stop_soc=modes[slot + length - 1].stop_soc), length
     return first, length
 

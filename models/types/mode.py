@@ -16,6 +16,10 @@ class Composite(StrEnum):
     SELL_PRODUCTION = "sell_production"
 
 
+TRADING = (Composite.CHARGE_FROM_GRID, Composite.DISCHARGE_TO_GRID)  # a stop SOC ends what they do
+RESTING = (Composite.HOLD, Composite.SELL_PRODUCTION)  # the battery stays where it is
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InverterMode:
     """The value of the point `inverter.mode`: a composite with its parameters.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from models.types.mode import Composite, InverterMode
+from models.types.mode import RESTING, TRADING, Composite, InverterMode
 from models.units import floor_percent
 from solvers.composites.bill import Array, Heat
 from solvers.composites.options import ACTIVE, OPTIONS, REST, Option, runs
@@ -13,7 +13,7 @@ from solvers.replay import Plant, pinned
 
 _FULL = 0.005  # SOC: this close to the top of the window a charge means "full"
 _SELLING_KW = 0.05
-_NEAR_SOC = 0.031  # stop SOCs closer than this are not worth a write
+NEAR_SOC = 0.031  # stop SOCs closer than this are not worth a write
 
 
 class Player:
@@ -51,13 +51,15 @@ def label(
     t = len(begun)
     while t < len(options):
         first, active = options[t], _run_end(options, t)
-        end = active
-        if first in ACTIVE:  # resting after it is its stop SOC reached; where prices are unknown it is a plain hold
-            while end < len(options) and options[end] == REST and problem.price_known[end]:
-                end += 1
         option, begins = OPTIONS[first], t == len(begun)
         mode = InverterMode(composite=option.composite, rate=option.rate)
         goes_on = _going_on(problem, now, first, t, player.soc) if begins else None
+        end = active
+        if first in ACTIVE or (goes_on is not None and goes_on.composite in TRADING):
+            # Resting after it is its stop SOC reached; where prices are unknown it is a plain hold.
+            end = t if goes_on is not None else active
+            while end < len(options) and options[end] == REST and problem.price_known[end]:
+                end += 1
         if goes_on is not None:
             mode = goes_on
         elif first in ACTIVE:
@@ -77,8 +79,9 @@ def _going_on(problem: PlanProblem, now: InverterMode | None, first: int, t: int
     """A rest at the start that is no new mode: a hold or sale goes on, a charge or discharge stops where it is."""
     if now is None or first != REST or now.composite is Composite.REGULAR:
         return None
-    if now.composite in (Composite.HOLD, Composite.SELL_PRODUCTION):
-        return now if t else InverterMode(composite=now.composite)
+    if now.composite in RESTING:
+        rests = InverterMode(composite=now.composite)
+        return now if t and now.stop_soc in (None, pinned(rests, soc).stop_soc) else rests
     if not problem.price_known[t]:
         return None
     stop_soc = _stop_soc(problem, Option(now.composite, now.rate), soc, soc)
@@ -90,7 +93,7 @@ def _settled(now: InverterMode | None, mode: InverterMode, soc: float) -> Invert
     if now is None or now.composite is not mode.composite or now.stop_soc is None or mode.stop_soc is None:
         return mode
     ahead = now.stop_soc > soc if mode.composite is Composite.CHARGE_FROM_GRID else now.stop_soc < soc
-    if ahead and abs(now.stop_soc - mode.stop_soc) <= _NEAR_SOC and (now.rate or 1.0) == mode.rate:
+    if ahead and abs(now.stop_soc - mode.stop_soc) <= NEAR_SOC and (now.rate or 1.0) == mode.rate:
         return now
     return mode
 

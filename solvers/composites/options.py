@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from models.types.mode import Composite, InverterMode
+from models.types.mode import RESTING, Composite, InverterMode
 from solvers.problem import PlanProblem
 
 
@@ -17,16 +17,16 @@ class Option:
     rate: float | None = None
 
 
-RESTING = Option(Composite.HOLD)
+REST_OPTION = Option(Composite.HOLD)
 OPTIONS: tuple[Option, ...] = (
     Option(Composite.REGULAR),  # first: ties go to it, since it follows the real load within a slot
-    RESTING,
+    REST_OPTION,
     Option(Composite.CHARGE_FROM_GRID, 0.5),
     Option(Composite.CHARGE_FROM_GRID, 1.0),
     Option(Composite.DISCHARGE_TO_GRID, 0.5),
     Option(Composite.DISCHARGE_TO_GRID, 1.0),
 )
-REST = OPTIONS.index(RESTING)
+REST = OPTIONS.index(REST_OPTION)
 ACTIVE = tuple(i for i, o in enumerate(OPTIONS) if o.rate is not None)
 
 
@@ -48,7 +48,7 @@ def running_options(problem: PlanProblem, begun: Sequence[InverterMode]) -> tupl
         mode, held = begun[-1], stop - start + (held if went_on else 0)
     if mode is None:
         return (), 0
-    if mode.composite in (Composite.HOLD, Composite.SELL_PRODUCTION):
+    if mode.composite in RESTING:
         return (REST,), held
     same = [i for i, o in enumerate(OPTIONS) if o.composite is mode.composite]
     rate = mode.rate

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from models.physics.hybrid import Priority
 from models.types.mode import Composite, InverterMode
 from solvers.composites.bill import Array, Heat, SlotBill
-from solvers.composites.options import ACTIVE, OPTIONS, REST, RESTING, running_options
+from solvers.composites.options import ACTIVE, OPTIONS, REST, REST_OPTION, running_options
 from solvers.inverter import array_flows
 from solvers.problem import PlanProblem
 from solvers.replay import Plant
@@ -121,7 +121,7 @@ class Table:
         limit = np.array(self._limits if p.pv_curtailable else [1e6] * p.steps)[:, None]
         costs, ends = [], []
         for option in OPTIONS:
-            if option == RESTING:
+            if option == REST_OPTION:
                 kind, stop, ac = Priority.BATTERY_FIRST, self._grid, False
             elif option.composite is Composite.CHARGE_FROM_GRID:
                 kind, stop, ac = Priority.BATTERY_FIRST, np.array(b.soc_max), True

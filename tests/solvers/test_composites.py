@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import replace
 from itertools import pairwise
 
@@ -11,10 +12,14 @@ import pytest
 
 from models.types.mode import REGULAR, Composite, InverterMode
 from solvers.account import account
+from solvers.checker import check
 from solvers.composites.choose import choose_modes
 from solvers.composites.options import OPTIONS
-from solvers.problem import CalmPrices, PlanProblem
+from solvers.finish import Verdict, finish
+from solvers.problem import CalmPrices, Commitment, PlanProblem
+from solvers.pyomo_highs import PyomoHighs
 from solvers.replay import replay
+from solvers.result import Stop
 from tests.solvers.houses import BATTERY, house
 
 NO_ROOMS = np.zeros((0, 0))
@@ -191,3 +196,52 @@ def test_a_balancing_charge_is_reached_in_time() -> None:
 def test_modes_of_a_plan_change_only_where_they_are_counted() -> None:
     modes = choose_modes(nervous(), NO_ROOMS)
     assert sum(a != b for a, b in pairwise(modes)) == len(runs(modes)) - 1
+
+
+# --- what a person or the last plan began ----------------------------------------------------------------------------
+@pytest.mark.parametrize("known", [True, False])
+def test_a_hold_that_was_told_to_charge_rests_where_it_is_once_its_time_is_over(known: bool) -> None:
+    hold = InverterMode(composite=Composite.HOLD, stop_soc=0.9)
+    problem = house(
+        24, prices=[0.3] * 24, price_known=(True, True, *(known,) * 22), battery=replace(BATTERY, soc=0.5,
+        battery_first_draw_kw=1.2), mode_now=hold, mode_forced_slots=2, min_mode_slots=8,
+    )  # fmt: skip
+    result = PyomoHighs().solve(problem, time_limit_s=math.inf)
+    assert result.charge_kw[0] > 1.0, "the wish is obeyed"
+    assert sum(result.charge_kw[2:]) == 0.0
+    assert check(problem, result) == []
+
+
+def test_a_sale_that_a_person_began_does_not_empty_the_battery_after_its_time() -> None:
+    sell = InverterMode(composite=Composite.SELL_PRODUCTION, stop_soc=0.2)
+    problem = house(24, prices=[0.3] * 24, price_export=(0.02,) * 24, price_known=(True, True, *(False,) * 22),
+                    battery=replace(BATTERY, soc=0.9), mode_now=sell, mode_forced_slots=2,
+                    min_mode_slots=8)  # fmt: skip
+    result = PyomoHighs().solve(problem, time_limit_s=math.inf)
+    assert result.export_kw[0] > 3.0, "the wish is obeyed"
+    assert sum(result.export_kw[2:]) == 0.0
+
+
+def test_a_charge_that_the_last_plan_began_does_not_rest_on_into_unknown_prices() -> None:
+    begun = (InverterMode(composite=Composite.CHARGE_FROM_GRID, rate=1.0, stop_soc=0.9),) * 4
+    problem = house(
+        24, prices=[0.05] * 4 + [0.5] * 12 + [0.55] * 8, price_known=tuple(t < 10 for t in range(24)),
+        battery=replace(BATTERY, soc=0.5), load_kw=(0.5,) * 16 + (4.5,) * 8, soc_end_value_eur_per_kwh=0.0,
+        commitment=Commitment(modes=begun, at_most_eur=5.0, left_eur=5.0),
+    )  # fmt: skip
+    result = PyomoHighs().solve(problem, time_limit_s=math.inf)
+    assert result.modes[:4] == begun
+    assert check(problem, result) == []
+
+
+def test_the_checker_refuses_a_hold_that_draws_from_the_grid_at_unknown_prices() -> None:
+    hold = InverterMode(composite=Composite.HOLD, stop_soc=0.9)
+    battery = replace(BATTERY, soc=0.5, battery_first_draw_kw=1.2)
+    problem = house(8, prices=[0.3] * 8, price_known=(True,) * 4 + (False,) * 4, battery=battery)
+    verdict = Verdict(maker="test", stop=Stop.CONVERGED, bound_eur=-math.inf)
+    drawn = finish(problem, verdict, modes=(hold,) * 8, export_limit_kw=problem.export_allowed_kw, duty=())
+    assert "slot 4: hold to 90% draws from the grid at a price that is not known" in check(problem, drawn)
+    rests = finish(
+        problem, verdict, modes=(replace(hold, stop_soc=0.5),) * 8, export_limit_kw=problem.export_allowed_kw, duty=()
+    )
+    assert check(problem, rests) == []
