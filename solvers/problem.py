@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from models.types.mode import Composite, InverterMode
+from models.types.mode import RESTING, Composite, InverterMode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +133,7 @@ class PlanProblem:
     soc_end_value_eur_per_kwh: float | None = None  # None: the planner derives it from the prices
     heat_end_value_eur_per_kwh: float | None = None
     comfort_eur_per_kh: float = 2.0  # below the band; scaled to the prices at hand by the planner
+    scale_prices: tuple[float, ...] = ()  # import prices that penalties are scaled to; empty: those of the problem
     timezone: str = "UTC"  # of the house: careful owners think in local days
 
     @property
@@ -156,8 +157,7 @@ class PlanProblem:
             return True
         if t >= len(self.forced_modes) or self.mode_now is None:
             return False
-        resting = self.mode_now.composite in (Composite.HOLD, Composite.SELL_PRODUCTION)
-        draws = resting and self.battery.battery_first_draw_kw > 0.0
+        draws = self.mode_now.composite in RESTING and self.battery.battery_first_draw_kw > 0.0
         return draws or self.mode_now.composite is Composite.CHARGE_FROM_GRID
 
     @property

@@ -38,7 +38,7 @@ def tiers(problem: PlanProblem) -> Tiers:
     Tiers
         All >= 0.
     """
-    ordered = sorted(problem.price_import)
+    ordered = sorted(problem.scale_prices or problem.price_import)
     typical = max(_LEAST_PRICE, ordered[len(ordered) // 2])
     peak = max(typical, ordered[-1])
     comfort = problem.comfort_eur_per_kh * max(1.0, peak / _ORDINARY_PEAK)

@@ -26,7 +26,7 @@ from solvers.explain.cards import Alternative, DecisionCard, Flip, ModeSpan, Qua
 from solvers.explain.facts import facts
 from solvers.explain.flips import find, windows
 from solvers.explain.ledger import Ledger, slot_time, terms
-from solvers.explain.probe import Fix, Probe
+from solvers.explain.probe import Probe, battery_fixes
 from solvers.explain.relaxed import flow_block, heat_block, relaxed_card
 from solvers.finish import Verdict, finish
 from solvers.free import duties
@@ -180,14 +180,8 @@ class Explainer:
         lost = other.objective_eur - r.bound_eur - p.calm.mode_change_eur * mode_changes(p, modes)
         if not p.rooms or not lost > _ADAPT_ABOVE_EUR:
             return other
-        b = p.battery
-        assert b is not None
-        fixes = (
-            Fix("stored", 0, p.steps, np.array(other.soc) - b.soc_min),
-            Fix("discharge", 0, p.steps, np.array(other.discharge_kw)),
-        )
         try:
-            duty = duties(p, self._probe.solve(p, fixes).values)
+            duty = duties(p, self._probe.solve(p, battery_fixes(p, other)).values)
         except PlanError:  # the battery's path is no plan of the relaxation: heating stays as it is
             return other
         again = finish(

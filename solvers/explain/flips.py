@@ -1,7 +1,7 @@
 """How far the market, the sun or the house would have to differ for a choice to be worth nothing: found by re-solving.
 
 `changed` says what a problem looks like then, so that a threshold can be tried: everything else stays as it was, the
-worth of what is left at the end included.
+prices of bent rules and the worth of what is left at the end included.
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ def changed(problem: PlanProblem, window: Window, by: float) -> PlanProblem:
         problem,
         soc_end_value_eur_per_kwh=ends.soc_end_eur_per_kwh,
         heat_end_value_eur_per_kwh=ends.heat_end_eur_per_kwh,
+        scale_prices=problem.scale_prices or problem.price_import,
     )
 
     def added(series: tuple[float, ...]) -> tuple[float, ...]:
@@ -132,7 +133,7 @@ def find(
         end=slot_time(problem, window.stop),
         now=now,
         flips_at=None if at is None else told(at),
-        searched=(told(far[0]), told(far[1])),
+        searched=(told(edge.tried[0]), told(edge.tried[1])),
     )
 
 
@@ -143,7 +144,12 @@ class _Edge:
     """Where a worth that mostly falls along a few straight lines comes to its end."""
 
     def __init__(self, worth: Callable[[float], float], here: Point, far: tuple[float, float]) -> None:
-        self._worth, self._here, self._far = worth, here, far
+        self._ask, self._here, self._far = worth, here, far
+        self.tried = (here[0], here[0])  # between here and there it was looked for
+
+    def _worth(self, by: float) -> float:
+        self.tried = (min(self.tried[0], by), max(self.tried[1], by))
+        return self._ask(by)
 
     def nearest(self, slope: float | None) -> float | None:
         """The edge in the direction of falling worth; None if the worth does not end within the range."""

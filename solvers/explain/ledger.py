@@ -62,12 +62,15 @@ class Ledger:
     def of_solution(problem: PlanProblem, solution: Solution) -> Ledger:
         """Of a relaxation's optimum."""
         dt, prices, v, b = problem.dt_h, tiers(problem), solution.values, problem.battery
-        bought, sold = dt * (v["imported"] + v["over"]), dt * v["exported"]
+        spilled = np.zeros(problem.steps) if problem.pv_curtailable else v["curtailed"]  # exported all the same
+        bought, sold = dt * (v["imported"] + v["over"]), dt * (v["exported"] + spilled)
         money = float(bought @ np.array(problem.price_import) - sold @ np.array(problem.price_export))
         none = np.zeros(problem.steps)
         costs = dict.fromkeys(TermKind, 0.0)
-        over_kwh = dt * float(np.sum(v["over"] + v.get("phase_over", none)))
+        over_kwh = dt * float(np.sum(v["over"] + v.get("phase_over", none) + spilled))
         costs[TermKind.LIMIT] = prices.over_limit_eur_per_kwh * over_kwh
+        # What is spilled at a price below 0 costs nothing in the relaxation.
+        costs[TermKind.OTHER] = dt * float(spilled @ np.minimum(0.0, np.array(problem.price_export)))
         if problem.peak is not None:
             costs[TermKind.POWER] = problem.peak.cost_eur((bought / dt).tolist())
         if problem.rooms:
@@ -89,7 +92,7 @@ class Ledger:
                 miss = np.array([t.miss_eur_per_kwh for t in targets])
                 costs[TermKind.RESERVE] = b.capacity_kwh * float(miss @ v["short"])
         rest = solution.objective_eur - money - sum(costs.values())
-        costs[TermKind.HEAT if problem.rooms else TermKind.OTHER] = rest
+        costs[TermKind.HEAT if problem.rooms else TermKind.OTHER] += rest
         return Ledger(
             import_kwh=bought, export_kwh=sold, costs=costs, losses_kwh=lost, objective_eur=solution.objective_eur
         )

@@ -64,6 +64,8 @@ def marginal_table(
         No whole hour lies within the horizon, or the relaxation has no optimum.
     """
     started = time.perf_counter()
+    if hours is not None and hours < 1:
+        raise PlanError(f"marginal prices of {hours} hours, must be 1 or more", hint="such as 24")
     starts = hour_starts(problem)[:hours]
     if not starts:
         raise PlanError(

@@ -18,6 +18,7 @@ from models.errors import PlanError
 from solvers.model.frame import Array, Vectors
 from solvers.model.kept import KeptModel, Limits, Solution, flat_vectors
 from solvers.problem import PlanProblem
+from solvers.result import PlanResult
 from solvers.tiers import tiers
 
 Indices = NDArray[np.int32]
@@ -34,6 +35,17 @@ class Fix:
     stop: int
     value: Array | float
     row: int | None = None
+
+
+def battery_fixes(problem: PlanProblem, result: PlanResult) -> tuple[Fix, ...]:
+    """The battery held to what it does in a plan."""
+    b = problem.battery
+    if b is None:
+        return ()
+    return (
+        Fix("stored", 0, problem.steps, np.array(result.soc) - b.soc_min),
+        Fix("discharge", 0, problem.steps, np.array(result.discharge_kw)),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

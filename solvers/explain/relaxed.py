@@ -8,7 +8,7 @@ that the two plans buy differently.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
@@ -18,13 +18,14 @@ from solvers.explain.cards import Alternative, DecisionCard, Facts, Flip, HeatSp
 from solvers.explain.facts import facts
 from solvers.explain.flips import Window, changed, price_range
 from solvers.explain.ledger import Ledger, slot_time, terms
-from solvers.explain.probe import Fix, Probe
+from solvers.explain.probe import Fix, Probe, battery_fixes
 from solvers.model.kept import Solution
 from solvers.problem import PlanProblem
 from solvers.result import PlanResult
 
 _HEATS = 0.02  # of a slot: less is rounding
 _FLOWS_KW = 1e-3
+_OTHERWISE = 0.1  # of the duty: more is another plan for the room
 _MOVED_KWH = 0.02
 _MOST_SPANS = 6
 _WORTH_EUR = 1e-6
@@ -42,6 +43,7 @@ class Block:
     start: int
     stop: int
     fixes: tuple[Fix, ...]
+    base: tuple[Fix, ...] = ()  # what is fixed with the choice and without it
     no_alternative: str = ""
     room: int | None = None
 
@@ -106,10 +108,14 @@ def relaxed_card(problem: PlanProblem, result: PlanResult, block: Block, probe: 
     p, start, stop = problem, block.start, block.stop
     what: Facts = facts(p, result, start, stop, block.room)
     ours = theirs = None
+    base: Solution | None = None
     other: Solution | None = None
     if block.fixes:
+        held = _as_it_runs(p, result, block, probe)
+        block = replace(block, base=held, fixes=(*held, *block.fixes))
+        base = probe.solve(p, held) if held else probe.base
         other = probe.solve(p, block.fixes)
-        ours, theirs = Ledger.of_solution(p, probe.base), Ledger.of_solution(p, other)
+        ours, theirs = Ledger.of_solution(p, base), Ledger.of_solution(p, other)
     return DecisionCard(
         problem_id=p.id,
         point=block.point,
@@ -121,17 +127,17 @@ def relaxed_card(problem: PlanProblem, result: PlanResult, block: Block, probe: 
         facts=what,
         terms=() if ours is None or theirs is None else terms(p, ours, theirs, start, stop),
         alternative=None
-        if other is None
+        if other is None or base is None
         else Alternative(
-            extra_eur=max(0.0, other.objective_eur - probe.base.objective_eur),
-            start=slot_time(p, block.fixes[0].start),
+            extra_eur=max(0.0, other.objective_eur - base.objective_eur),
+            start=slot_time(p, block.fixes[-1].start),
             end=slot_time(p, stop),
             modes=(),
-            heat=() if block.room is None else _moved(p, block.room, probe.base, other),
+            heat=() if block.room is None else _moved(p, block.room, base, other),
             method=METHOD,
         ),
         no_alternative=block.no_alternative,
-        flips=(_price_flip(p, block, probe, other),) if flips and other is not None else (),
+        flips=() if not flips or base is None or other is None else (_price_flip(p, block, probe, base, other),),
         flip_method=f"re-solves of the {METHOD}" if flips and other is not None else "",
         more_losses_kwh=None
         if ours is None or theirs is None or p.battery is None
@@ -140,6 +146,20 @@ def relaxed_card(problem: PlanProblem, result: PlanResult, block: Block, probe: 
         gap_eur=result.gap_eur,
         took_s=0.0,
     )
+
+
+def _as_it_runs(problem: PlanProblem, result: PlanResult, block: Block, probe: Probe) -> tuple[Fix, ...]:
+    """The battery as the plan runs it, where the room is heated at this time because of that.
+
+    The relaxation's battery can do anything. Where the inverter's modes cannot follow it, heating was planned again for
+    what they do, and only beside that battery is the choice what it was.
+    """
+    b = problem.battery
+    if block.room is None or b is None or problem.free:
+        return ()
+    here = slice(block.start, block.stop)
+    planned, relaxed = np.array(result.duty[block.room][here]), probe.base.values["duty"][block.room][here]
+    return battery_fixes(problem, result) if float(np.mean(np.abs(planned - relaxed))) > _OTHERWISE else ()
 
 
 def _moved(problem: PlanProblem, room: int, ours: Solution, theirs: Solution) -> tuple[HeatSpan, ...]:
@@ -157,12 +177,12 @@ def _moved(problem: PlanProblem, room: int, ours: Solution, theirs: Solution) ->
     return tuple(sorted(largest, key=lambda s: s.start))
 
 
-def _price_flip(problem: PlanProblem, block: Block, probe: Probe, other: Solution) -> Flip:
+def _price_flip(problem: PlanProblem, block: Block, probe: Probe, base: Solution, other: Solution) -> Flip:
     """The shift of the market's price, while the choice runs, at which it is worth nothing."""
     window = Window(quantity=Quantity.PRICE, start=block.start, stop=block.stop)
     low, high = price_range(problem)
     now = float(np.mean(problem.price_import[block.start : block.stop]))
-    by, ours, theirs, found = 0.0, probe.base, other, False
+    by, ours, theirs, found = 0.0, base, other, False
     tried = low, high
     for attempt in range(_TRIES):
         worth = theirs.objective_eur - ours.objective_eur
@@ -177,9 +197,9 @@ def _price_flip(problem: PlanProblem, block: Block, probe: Probe, other: Solutio
             break
         moved = changed(problem, window, by)
         if attempt % 2:  # each from the basis of its like
-            ours, theirs = probe.solve(moved), probe.solve(moved, block.fixes)
+            ours, theirs = probe.solve(moved, block.base), probe.solve(moved, block.fixes)
         else:
-            theirs, ours = probe.solve(moved, block.fixes), probe.solve(moved)
+            theirs, ours = probe.solve(moved, block.fixes), probe.solve(moved, block.base)
     else:  # still worth something there, and no nearer: Newton's steps stop short of an edge
         found = theirs.objective_eur - ours.objective_eur <= _WORTH_EUR
         tried = min(0.0, by), max(0.0, by)
@@ -196,5 +216,5 @@ def _price_flip(problem: PlanProblem, block: Block, probe: Probe, other: Solutio
 
 def _net_kwh(problem: PlanProblem, block: Block, solution: Solution) -> float:
     v = solution.values
-    net = v["imported"] + v["over"] - v["exported"]
+    net = v["imported"] + v["over"] - v["exported"] - (0.0 if problem.pv_curtailable else v["curtailed"])
     return problem.dt_h * float(np.sum(net[block.start : block.stop]))

@@ -19,7 +19,7 @@ from solvers.explain.answers import Answers
 from solvers.explain.barred import Bar, Choice, bar
 from solvers.explain.cards import DecisionCard, Flip, Quantity
 from solvers.explain.explainer import Explainer, slot_of
-from solvers.explain.flips import Window, changed
+from solvers.explain.flips import Window, changed, find
 from solvers.explain.ledger import slot_time
 from solvers.explain.questions import CardQuestion, MarginalQuestion
 from solvers.explain.relaxed import heat_block
@@ -28,6 +28,7 @@ from solvers.problem import PlanProblem
 from solvers.pyomo_highs import PyomoHighs
 from solvers.result import PlanResult, SignedPlan
 from solvers.signature import signature
+from solvers.tiers import tiers
 from tests.solvers.houses import BATTERY, house, random_house, room
 
 CHEAP, DEAR = 0.08, 0.45
@@ -168,8 +169,39 @@ def test_a_change_leaves_the_worth_of_what_is_left_as_it_was() -> None:
     assert sunny.pv_kw[:5] == (2.0, 2.0, 2.0, 2.0, 1.0)
 
 
+def test_a_change_of_prices_leaves_what_bent_rules_cost_as_it_was() -> None:
+    problem = house(24, prices=[0.4] * 24)
+    dearer = changed(problem, Window(quantity=Quantity.PRICE, start=0, stop=4), 0.6)
+    assert tiers(dearer) == tiers(problem)
+
+
+def test_a_threshold_that_is_not_found_says_how_far_it_was_looked_for() -> None:
+    problem = house(24, prices=[0.3] * 24)
+
+    def worth(other: PlanProblem) -> float:  # it would end a little below, and falls towards dear prices
+        by = other.price_import[0] - 0.3
+        return 0.0 if by < -0.05 else max(0.05, 0.1 - 0.2 * by)
+
+    flip = find(problem, Window(quantity=Quantity.PRICE, start=0, stop=4), worth)
+    assert flip is not None and flip.flips_at is None
+    assert flip.searched[0] == pytest.approx(0.3), "nothing is claimed of the side that was not tried"
+    assert flip.searched[1] == pytest.approx(0.4)
+
+
+def test_a_room_that_is_heated_because_of_what_the_battery_does_is_explained_beside_that_battery() -> None:
+    # Fitting heating to the modes moved it into these slots: the relaxation alone would heat nothing there.
+    problem = random_house(25)
+    result = planned(problem)
+    asked = next(t for t, on in enumerate(result.duty[0]) if t >= 10 and on > 0.9)
+    card = explainer(problem, result).card(slot_time(problem, asked), room=problem.rooms[0].name)
+    assert (card.what, card.facts.heated_kwh) == ("heat", pytest.approx(0.5))
+    assert card.alternative is not None and card.alternative.extra_eur > 0.01
+    assert any(span.kwh == pytest.approx(-0.5) for span in card.alternative.heat), "without it, it is not heated then"
+
+
 def test_what_barring_loses_is_the_same_with_and_without_what_is_shared() -> None:
-    for seed in (3, 11, 21):
+    compared = 0
+    for seed in range(30):
         problem = random_house(seed)
         if problem.battery is None or problem.free:
             continue
@@ -178,10 +210,12 @@ def test_what_barring_loses_is_the_same_with_and_without_what_is_shared() -> Non
         barred = bar(problem, result.modes[start].composite, start, stop)
         if isinstance(barred, str):
             continue
+        compared += 1
         choice = Choice(problem, _no_heat(problem))
         whole = choice.worth_eur(barred)
         assert choice.worth_eur(barred, replace(problem), until=stop) == pytest.approx(whole, abs=1e-9)
         assert Choice(problem, _no_heat(problem)).worth_eur(barred, problem) == pytest.approx(whole, abs=1e-9)
+    assert compared >= 8
 
 
 def test_regular_is_asked_for_an_hour_for_it_may_run_for_days() -> None:
@@ -285,11 +319,11 @@ def test_flows_of_a_planning_case_are_explained_on_the_relaxation() -> None:
 
 
 # --- mistakes ---------------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("hours", [-0.1, 6.0, 100.0])
+@pytest.mark.parametrize("hours", [-3.0, -0.1, 6.0, 100.0])
 def test_a_time_outside_the_horizon_is_told_with_the_horizon(hours: float) -> None:
     problem = house(24)
     with pytest.raises(PlanError, match=r"is outside the plan, which goes from 2021-02-08 00:00 to 2021-02-08 06:00"):
-        card_at(problem, 0) if hours < -1 else slot_of(problem, problem.start + timedelta(hours=hours))
+        explainer(problem, planned(problem)).card(problem.start + timedelta(hours=hours))
     assert slot_of(problem, problem.start + timedelta(hours=5.99)) == 23
 
 
