@@ -8,6 +8,7 @@ that changes modes for little is compared with one that does not.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -45,6 +46,7 @@ class Adapter:
         self, problem: PlanProblem, model: KeptModel, limits: Limits, *, refine_above_eur: float, peak_kw: float
     ) -> None:
         self._problem, self._model, self._limits, self._peak_kw = problem, model, limits, peak_kw
+        self._until = time.perf_counter() + limits.time_s  # all that is solved again shares the time
         self._refine_above = refine_above_eur
         self._rethink_above = _RETHINK_ABOVE_EUR_PER_DAY * problem.steps * problem.dt_h / 24.0
         self.solve_s = 0.0
@@ -103,7 +105,10 @@ class Adapter:
         assert b is not None
         ahead = slice(round(_ADAPT_H / self._problem.dt_h))
         fixed = {"stored": np.array(result.soc[ahead]) - b.soc_min, "discharge": np.array(result.discharge_kw[ahead])}
-        solution = self._model.refine(fixed, self._limits)
+        left_s = self._until - time.perf_counter()
+        if left_s <= 0.0:
+            return result
+        solution = self._model.refine(fixed, replace(self._limits, time_s=left_s))
         self.solve_s += solution.solve_s
         if not solution.usable:
             return result

@@ -13,7 +13,6 @@ from typing import Any
 
 import cvxpy as cp
 import numpy as np
-from highspy import HighsModelStatus
 from numpy.typing import NDArray
 
 from models.errors import PemsError
@@ -203,7 +202,7 @@ class _House:
             if bound == -math.inf and converged:
                 bound = objective  # of the relaxation: binaries only raise it
             if not (self._p.free and converged and self._separate(values)):
-                return _solution(values, objective, bound, self._p.steps), (
+                return Solution(values=values, objective_eur=objective, bound_eur=bound), (
                     Stop.CONVERGED if converged else Stop.TIME_LIMIT
                 )
 
@@ -272,16 +271,3 @@ def _run(problem: Any, time_limit_s: float, gap_eur: float) -> bool:
     except cp.SolverError:
         return False
     return problem.status in _USABLE and problem.value is not None
-
-
-def _solution(values: dict[str, Array], objective: float, bound: float, steps: int) -> Solution:
-    return Solution(
-        status=HighsModelStatus.kOptimal,
-        values=values,
-        objective_eur=objective,
-        bound_eur=bound,
-        soc_dual_eur=np.zeros(steps),
-        iterations=0,
-        update_s=0.0,
-        solve_s=0.0,
-    )

@@ -151,10 +151,11 @@ def _stage(problem: PlanProblem, b: BatteryProblem, grid: _Grid, load_kw: Array)
     into, out = np.array(problem.price_import)[:, None], np.array(problem.price_export)[:, None]
     best = np.full(least.shape, np.inf)
     power = np.zeros(least.shape)
-    for wanted in (least, most, 0.0, problem.import_limit_kw, -problem.export_limit_kw):
+    allowed = np.array([problem.import_allowed_kw(t) for t in range(problem.steps)])[:, None]
+    for wanted in (least, most, 0.0, allowed, -problem.export_limit_kw):
         g = np.clip(wanted, least, most)
         cost = into * np.maximum(g, 0.0) - out * np.maximum(-g, 0.0)
-        cost += over * (np.maximum(g - problem.import_limit_kw, 0.0) + np.maximum(-g - problem.export_limit_kw, 0.0))
+        cost += over * (np.maximum(g - allowed, 0.0) + np.maximum(-g - problem.export_limit_kw, 0.0))
         power = np.where(cost < best - 1e-12, g, power)
         best = np.minimum(cost, best)
     wear = b.wear_eur_per_kwh * np.maximum(-moved, 0.0)

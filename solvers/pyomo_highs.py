@@ -152,7 +152,8 @@ def result_of(problem: PlanProblem, solution: Solution, maker: str, stop: Stop) 
     duty = duties(problem, solution.values)
     rows = [tuple(row) for row in duty.tolist()]
     b, free = problem.battery, problem.free
-    marginal = () if b is None else tuple((solution.soc_dual_eur / b.capacity_kwh).tolist())
+    saves = solution.soc_dual_eur
+    marginal = () if b is None or saves is None else tuple((saves / b.capacity_kwh).tolist())
     peak_kw = highest_import_kw(problem, solution)
     return finish(
         problem,

@@ -109,19 +109,18 @@ def _solve(
             return None, stop, why
         result.solution_loader.load_vars()
         values = _values(m, layout, v)
-        bound = max(bound, _bound(result.objective_bound, result.incumbent_objective) + v.offset_eur)
+        proven = result.objective_bound
+        if proven is None or not math.isfinite(proven):
+            proven = result.incumbent_objective if stop is Stop.CONVERGED else -math.inf
+        bound = max(bound, float(proven) + v.offset_eur)
         fresh = {name: both_ways(values, name) & ~chosen[name] for name in DIRECTIONS if name in values}
         if stop is not Stop.CONVERGED or not any(f.any() for f in fresh.values()):
             objective = float(result.incumbent_objective) + v.offset_eur
-            return _solution(values, objective, bound, problem.steps), stop, why
+            return Solution(values=values, objective_eur=objective, bound_eur=bound), stop, why
         for name, slots in fresh.items():
             chosen[name] |= slots
             for p in v.ring.slots[slots]:
                 m.component(name)[int(p)].domain = pyo.Binary
-
-
-def _bound(bound: float | None, incumbent: float) -> float:
-    return incumbent if bound is None or not math.isfinite(bound) else bound
 
 
 def _values(m: Model, layout: Layout, v: Vectors) -> dict[str, Array]:
@@ -130,18 +129,3 @@ def _values(m: Model, layout: Layout, v: Vectors) -> dict[str, Array]:
         flat = np.array([x if x is not None else 0.0 for x in (d.value for d in m.component(name).values())])
         out[name] = flat.reshape(size)[..., v.ring.slots]
     return out
-
-
-def _solution(values: dict[str, Array], objective: float, bound: float, steps: int) -> Solution:
-    from highspy import HighsModelStatus
-
-    return Solution(
-        status=HighsModelStatus.kOptimal,
-        values=values,
-        objective_eur=objective,
-        bound_eur=bound,
-        soc_dual_eur=np.zeros(steps),
-        iterations=0,
-        update_s=0.0,
-        solve_s=0.0,
-    )

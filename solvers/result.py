@@ -82,7 +82,7 @@ class PlanResult:
     bent_rules: tuple[BentRule, ...]
     timings: Timings
     kept_eur: float = 0.0  # what keeping to the last plan costs against the best one known; 0: this is the best
-    marginal_eur_per_kwh: tuple[float, ...] = ()  # value of one more stored kWh at the end of each slot
+    marginal_eur_per_kwh: tuple[float, ...] = ()  # value of one more stored kWh at the end of each slot; empty: unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,8 @@ from models.types.mode import InverterMode
 from models.types.operator import ImportLimit, lowest_between
 from solvers.problem import BatteryProblem, CalmPrices, Commitment, PeakPrice, PlanProblem, RoomProblem
 
+_BILLED_H = 0.25  # what a tariff on power takes the mean over
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanSettings:
@@ -121,7 +123,7 @@ def assemble(
         rooms=rooms,
         phase_limit_kw=limit_kw / 3 if connection.phases == 3 else None,
         import_limits_kw=_import_limits_kw(now, forecast, steps, limit_kw, settings.import_margin_kw),
-        peak=_peak(house.tariff, now.peak_kw),
+        peak=_peak(house.tariff, now.peak_kw, dt_h),
         mode_now=now.mode,
         mode_held_slots=now.mode_held_slots,
         mode_forced_slots=min(steps, math.ceil(now.mode_forced_s / forecast.dt_s)) if now.mode is not None else 0,
@@ -197,12 +199,14 @@ def _renumbered(room: RoomProblem, kept: Mapping[int, int]) -> RoomProblem:
     return replace(room, neighbours=tuple((kept[i], k) for i, k in room.neighbours if i in kept))
 
 
-def _peak(tariff: Tariff, measured_kw: float) -> PeakPrice | None:
+def _peak(tariff: Tariff, measured_kw: float, dt_h: float) -> PeakPrice | None:
+    """The price on power per slot: a tariff bills quarter hours, whatever the plan is made of."""
     if tariff.peak_eur_per_kw <= 0.0:
         return None
     once = tariff.peak_per == "month"
     free_kw = max(tariff.peak_free_kw, measured_kw) if once else tariff.peak_free_kw
-    return PeakPrice(eur_per_kw=tariff.peak_eur_per_kw, measured_kw=free_kw, once=once)
+    eur_per_kw = tariff.peak_eur_per_kw * (1.0 if once else dt_h / _BILLED_H)
+    return PeakPrice(eur_per_kw=eur_per_kw, measured_kw=free_kw, once=once)
 
 
 def _battery(house: House, now: Now, steps: int, dt_h: float, reserve_soc: float | None) -> BatteryProblem | None:

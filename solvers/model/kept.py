@@ -36,15 +36,15 @@ class Limits:
 class Solution:
     """What HiGHS left, in order of time: columns by name with shape (steps,) or (rooms, steps)."""
 
-    status: Status
+    status: Status = Status.kOptimal
     values: Mapping[str, Array]  # empty unless a feasible point was left
     columns: Array = field(default_factory=lambda: np.array([]), repr=False)  # the same, as the solver has it
     objective_eur: float
     bound_eur: float
-    soc_dual_eur: Array  # what one more unit of SOC at the end of each slot saves
-    iterations: int
-    update_s: float
-    solve_s: float
+    soc_dual_eur: Array | None = None  # what one more unit of SOC at the end of each slot saves; None: not known
+    iterations: int = 0
+    update_s: float = 0.0
+    solve_s: float = 0.0
 
     @property
     def usable(self) -> bool:
@@ -192,7 +192,7 @@ class KeptModel:
         bound = info.mip_dual_bound + v.offset_eur if mip else (objective if whole else -np.inf)
         values: dict[str, Array] = {}
         columns = np.array([])
-        duals = np.zeros(self.shape.steps)
+        duals = None
         if feasible and (whole or mip):
             solution = self.highs.getSolution()
             columns = np.array(solution.col_value)

@@ -144,3 +144,14 @@ def test_prices_that_reach_less_far_than_the_forecast_cut_the_horizon() -> None:
 def test_a_horizon_of_one_slot_is_a_problem_too() -> None:
     one = Outlook(price_import=(0.3,), price_export=(0.1,), known=(True,))
     validate(made(replace(NOW, days_since_full=20.0), outlook=one, forecast=forecast(steps=1)))
+
+
+@pytest.mark.parametrize(("per", "each"), [("month", False), ("slot", True)])
+@pytest.mark.parametrize("slots_an_hour", [1, 4, 12])
+def test_a_price_on_power_bills_quarter_hours_whatever_the_slots_are(per: str, each: bool, slots_an_hour: int) -> None:
+    tariff = HOUSE.tariff.model_copy(update={"peak_eur_per_kw": 2.0, "peak_per": per, "peak_free_kw": 1.0})
+    house = HOUSE.model_copy(update={"tariff": tariff})
+    peak = made(house=house, forecast=replace(forecast(), dt_s=3600.0 / slots_an_hour)).peak
+    assert peak is not None
+    hour_kw = [4.0] * slots_an_hour
+    assert peak.cost_eur(hour_kw) == pytest.approx(2.0 * 3.0 * (4 if each else 1))
