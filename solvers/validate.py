@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from models.errors import DataError
+from models.types.mode import InverterMode
 from solvers.problem import BatteryProblem, PlanProblem, RoomProblem
 from solvers.result import Remark
 
@@ -27,7 +28,7 @@ _LIMIT = "kW, never negative; 0 allows nothing"
 _COUNT = "a number of slots"
 _EUR = "EUR"
 
-Range = tuple[float, float, str]  # least, most, remedy
+Range = tuple[float | int, float, str]  # least (a whole number where it counts), most, remedy
 
 _PROBLEM: Mapping[str, Range] = {
     "import_limit_kw": (0.0, _NO_LIMIT_KW, _LIMIT),
@@ -95,6 +96,9 @@ def validate(problem: PlanProblem) -> None:
     for name in ("price_import", "price_export"):
         _series(problem, name, getattr(problem, name), (-_MAX_PRICE, _MAX_PRICE, _PRICE))
     _length(problem, "price_known", problem.price_known)
+    for t, known in enumerate(problem.price_known):
+        if known not in (True, False):
+            raise DataError(f"plan problem: price_known slot {t} is {known!r}, must be true or false", hint="mend it")
     for name in ("pv_kw", "load_kw"):
         _series(problem, name, getattr(problem, name), (0.0, _HOUSE_KW, _POWER))
     _series(problem, "outdoor_c", problem.outdoor_c, (-80.0, 80.0, "degC"))
@@ -197,6 +201,17 @@ def _extras(problem: PlanProblem) -> None:
     if problem.commitment is not None:
         for name in ("at_most_eur", "left_eur"):
             _number(f"commitment.{name}", getattr(problem.commitment, name), (-1e6, 1e6, _EUR))
+        for t, mode in enumerate(problem.commitment.modes):
+            _mode(f"commitment.modes[{t}]", mode)
+    if problem.mode_now is not None:
+        _mode("mode_now", problem.mode_now)
+
+
+def _mode(name: str, mode: InverterMode) -> None:
+    if mode.stop_soc is not None:
+        _number(f"{name}.stop_soc", mode.stop_soc, (0.0, 1.0, _SHARE))
+    if mode.rate is not None:
+        _number(f"{name}.rate", mode.rate, (1e-3, 1.0, "a fraction of the rated power; leave it out for all of it"))
 
 
 def _battery(b: BatteryProblem) -> None:
@@ -240,15 +255,18 @@ def _number(name: str, value: Any, limits: Range) -> None:
         raise DataError(f"plan problem: {name} {_told(value, low, high)}", hint=hint)
 
 
-def _fits(value: Any, low: float, high: float) -> bool:
+def _fits(value: Any, low: float | int, high: float) -> bool:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return number and math.isfinite(value) and low <= value <= high
+    whole = not isinstance(low, int) or isinstance(value, int)
+    return number and whole and math.isfinite(value) and low <= value <= high
 
 
-def _told(value: Any, low: float, high: float) -> str:
+def _told(value: Any, low: float | int, high: float) -> str:
     if value is None:
         return "is missing"
     most = f"{low:g} to {high:g}" if high < _NO_LIMIT_KW else f"at least {low:g}"
+    if isinstance(low, int) and isinstance(value, float):
+        most = f"a whole number, {most}"
     return f"is {value:g}, must be {most}" if isinstance(value, (int, float)) else f"is {value!r}, must be a number"
 
 

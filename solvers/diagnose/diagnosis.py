@@ -80,9 +80,10 @@ class Diagnosis:
     """All that a plan bends, explained, dearest first."""
 
     conflicts: tuple[Conflict, ...]
-    untold: int  # misses that were not looked into: cheaper than those that were, or no time was left
+    untold: int  # misses that were not looked into: cheaper than those that were, or it was stopped before
     solves: int
     wall_s: float
+    stopped: str = ""  # why it ended before its time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,8 +83,8 @@ class Groups:
         for rule in BATTERY_RULES if targets is not None else ():
             of_rule = np.array([t.rule == rule for t in targets or ()])
             yield self._elastic(rule, self._at("short"), of_rule)
-        unknown = np.flatnonzero(~np.array(p.price_known))
-        if len(unknown) and not p.free:
+        unknown = np.array([t for t in range(p.steps) if not p.may_charge_from_grid(t)], dtype=np.intp)
+        if len(unknown):
             zeros = np.zeros(len(unknown))
             yield Group(
                 name=UNKNOWN_PRICES, slots=unknown, columns=self._at("charge_ac")[unknown], lower=zeros, upper=zeros,

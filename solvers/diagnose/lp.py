@@ -223,7 +223,9 @@ class Elastic:
             return np.array(h.getSolution().col_value)
         if may_fail and status == Status.kInfeasible:
             return np.array([])
-        raise PlanError(f"diagnosis: HiGHS stopped: {status.name[1:]}", hint="allow it more time")
+        if status == Status.kTimeLimit:
+            raise PlanError("there was no more time", hint="allow it more")
+        raise PlanError(f"the model without some limits could not be solved: HiGHS says {status.name[1:]}")
 
     def _felt(self, asked: set[str]) -> frozenset[str]:
         duals = np.array(self._highs.getSolution().col_dual)

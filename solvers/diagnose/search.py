@@ -72,7 +72,7 @@ def diagnose(
     short = beginning(problem, max(_understood(problem, m) for m in found[:most]) + round(_AFTER_H / problem.dt_h))
     lp = Elastic(short, (b for b in result.bent_rules if b.slot < short.steps), deadline_s=started + time_limit_s)
     told: list[Conflict] = []
-    left = list(found)
+    left, stopped = list(found), ""
     try:
         for rank, miss in enumerate(found):
             known = next((i for i, c in enumerate(told) if _takes_part(c, miss)), None)
@@ -87,9 +87,11 @@ def diagnose(
                 )
             left.remove(miss)
         conflicts = tuple(_with_remedies(lp, c) for c in _joined(told))
-    except PlanError:
-        conflicts = tuple(_joined(told))
-    return Diagnosis(conflicts=conflicts, untold=len(left), solves=lp.solves, wall_s=time.monotonic() - started)
+    except PlanError as error:  # what was found so far stands, and why there is no more of it is told
+        conflicts, stopped = tuple(_joined(told)), str(error)
+    return Diagnosis(
+        conflicts=conflicts, untold=len(left), solves=lp.solves, wall_s=time.monotonic() - started, stopped=stopped
+    )
 
 
 def misses(problem: PlanProblem, bent: Iterable[BentRule]) -> Iterator[Miss]:

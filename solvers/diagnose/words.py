@@ -40,7 +40,12 @@ def lines(problem: PlanProblem, result: PlanResult, diagnosis: Diagnosis, *, zon
     """
     said = [line(problem, result, c, zone=zone) for c in diagnosis.conflicts]
     if diagnosis.untold:
-        said.append(f"{diagnosis.untold} more limits are bent at less cost and were not looked into.")
+        cheaper = " at less cost" if diagnosis.conflicts and not diagnosis.stopped else ""
+        why = f": {diagnosis.stopped}" if diagnosis.stopped else ""
+        more = " more" if diagnosis.conflicts else ""
+        limits = "limit is" if diagnosis.untold == 1 else "limits are"
+        looked = "was" if diagnosis.untold == 1 else "were"
+        said.append(f"{diagnosis.untold}{more} {limits} bent{cheaper} and {looked} not looked into{why}.")
     return tuple(said)
 
 

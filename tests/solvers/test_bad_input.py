@@ -65,6 +65,7 @@ def bent(result: PlanResult) -> set[str]:
 
 # --- broken: one clear line -------------------------------------------------------------------------------------------
 PRICES = a_house().price_import
+CHARGE = InverterMode(composite=Composite.CHARGE_FROM_GRID)
 BROKEN: list[tuple[Callable[[], PlanProblem], str, str]] = [
     (lambda: a_house(price_import=at(PRICES, 3, NAN)), "price_import slot 3 is nan, must be -20 to 20", "stand-in"),
     (lambda: a_house(price_import=at(PRICES, 11, INF)), "price_import slot 11 is inf", "stand-in"),
@@ -97,6 +98,14 @@ BROKEN: list[tuple[Callable[[], PlanProblem], str, str]] = [
     (lambda: a_house(soc_end_value_eur_per_kwh=NAN), "soc_end_value_eur_per_kwh is nan", "derived from the prices"),
     (lambda: a_house(commitment=Commitment(modes=(), at_most_eur=NAN, left_eur=1.0)), "commitment.at_most_eur", "EUR"),
     (lambda: a_house(mode_forced_slots=-1), "mode_forced_slots is -1, must be at least 0", "slots"),
+    (lambda: a_house(min_mode_slots=2.5), "min_mode_slots is 2.5, must be a whole number, at least 0", "slots"),
+    (lambda: a_house(price_known=at((True,) * N, 4, NAN)), "price_known slot 4 is nan, must be true or false", "mend"),
+    (lambda: a_house(mode_now=replace(CHARGE, rate=0.0)), "mode_now.rate is 0, must be 0.001 to 1", "leave it out"),
+    (lambda: a_house(mode_now=replace(CHARGE, stop_soc=1.2)), "mode_now.stop_soc is 1.2, must be 0 to 1", "30 %"),
+    (
+        lambda: a_house(commitment=Commitment(modes=(replace(CHARGE, rate=7.0),), at_most_eur=0.0, left_eur=0.0)),
+        "commitment.modes[0].rate is 7, must be 0.001 to 1", "fraction",
+    ),
     (lambda: battery(capacity_kwh=-10.0), "battery.capacity_kwh is -10, must be 0.001 to", "without a battery"),
     (lambda: battery(capacity_kwh=0.0), "battery.capacity_kwh is 0, must be 0.001 to", "without a battery"),
     (lambda: battery(soc_min=0.9, soc_max=0.5), "battery.soc_min 0.9 is above soc_max 0.5", "swap them"),

@@ -201,6 +201,22 @@ def test_a_load_that_no_phase_can_carry_is_told_as_stronger_than_its_fuse() -> N
     assert "fuse of 1.5 kW per phase" in said and "the load without heating is 6.0 kW" in said
 
 
+def test_a_charge_that_a_person_holds_at_unknown_prices_is_diagnosed_as_one_at_known_ones() -> None:
+    charge = InverterMode(composite=Composite.CHARGE_FROM_GRID)
+    held = house(N, mode_now=charge, mode_forced_slots=8, battery=replace(BATTERY, soc=0.2, reserve_soc=0.4))
+    assert diagnosed(replace(held, price_known=(False,) * N))[1] == diagnosed(held)[1] != ()
+
+
+def test_why_nothing_was_found_is_told_and_not_that_it_is_cheap() -> None:
+    problem = house(prices=[0.3] * N, battery=None, load_kw=(6.0,) * N, phase_limit_kw=1.5)
+    result = planned(problem)
+    found = diagnose(problem, result, time_limit_s=0.0)
+    assert (found.conflicts, found.untold) == ((), 1)
+    assert lines(problem, result, found) == (
+        "1 limit is bent and was not looked into: there was no more time; allow it more.",
+    )
+
+
 # --- how it is found --------------------------------------------------------------------------------------------------
 def test_what_bends_nothing_is_not_solved_again() -> None:
     found, said = diagnosed(house(N))
