@@ -17,6 +17,7 @@ from highspy import HighsModelStatus as Status
 from numpy.typing import NDArray
 from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
 
+from models.memory import give_back
 from solvers.model.assembly import Layout, assemble, fill
 from solvers.model.frame import Array, Ring, Shape, Vectors
 from solvers.problem import PlanProblem
@@ -55,7 +56,7 @@ class Compiled:
     """The matrix of a shape, in the order of its layout."""
 
     def __init__(self, shape: Shape) -> None:
-        model = assemble(shape)  # let go of when its matrix is written: 17 MB on a small box
+        model = assemble(shape)  # let go of when its matrix is written
         self.layout = Layout.of(model)
         order = [v[i] for name in self.layout.columns for v in (model.component(name),) for i in v]
         form = LinearStandardFormCompiler().write(model, mixed_form=True, column_order=order)
@@ -93,6 +94,7 @@ class KeptModel:
         self.loaded = False
         self._integral: NDArray[np.int32] = np.array([], dtype=np.int32)
         self._last: Vectors | None = None
+        give_back()  # Pyomo's model is full of circles: 30 MB
         self.build_s = time.perf_counter() - started
 
     def solve(self, problem: PlanProblem, limits: Limits) -> Solution:
