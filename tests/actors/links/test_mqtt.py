@@ -66,7 +66,7 @@ def test_the_end_sends_what_waits_and_says_goodbye(broker: Broker) -> None:
             until(lambda: len(link.snapshot["waiting"]) == 5, "fifteen are on the way, five wait")
             threading.Timer(0.2, broker.thaw).start()
             begun = time.monotonic()
-        assert time.monotonic() - begun < 2.0
+        assert time.monotonic() - begun < 4.0
         until(lambda: len(ear.payloads("pems/status")) >= 2, "birth and farewell")
         assert ear.payloads("pems/status") == [b'{"online": true}', b'{"online": false}']
         assert ear.payloads(SET) == [f"{i}".encode() for i in range(20)]

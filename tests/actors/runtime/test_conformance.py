@@ -802,7 +802,7 @@ def _until(condition: Callable[[], bool]) -> None:
     import threading
     import time
 
-    end = time.monotonic() + 5
+    end = time.monotonic() + 20  # a busy machine is slow
     while not condition():
         assert time.monotonic() < end
         threading.Event().wait(0.001)

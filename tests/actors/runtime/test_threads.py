@@ -84,12 +84,12 @@ def test_what_a_really_hanging_thread_does_after_it_was_abandoned_is_refused(wor
     runtime = world.start(world.child("a", handle_timeout_s=1.0), world.child("b"))
     world.do("/s/b", lambda b: b.ctx.subscribe(str))
     runtime.tell("/s/a", Do(hang_then_write))
-    assert entered.wait(5)
+    assert entered.wait(20)
     threads_before = threading.active_count()
     world.clock.advance(2)
     _until(lambda: world.stats("/s/a").incarnation == 2 and world.stats("/s/a").state == "running")
     release.set()
-    assert finished.wait(5)
+    assert finished.wait(20)
     _until(lambda: threading.active_count() <= threads_before)
     world.settle()
     assert world.seen("/s/b") == []
@@ -171,7 +171,7 @@ def test_an_emergency_is_the_next_message_handled_with_twenty_thousand_waiting(b
 
     runtime = bench.start(ChildSpec(id="a", make=lambda: Busy(seen, done), mailbox_bound=100_000))
     runtime.tell("/s/a", "busy")
-    assert entered.wait(5)
+    assert entered.wait(20)
     for i in range(20_000):
         runtime.tell("/s/a", i)
     runtime.tell("/s/a", "trip", lane=Lane.URGENT)
@@ -272,7 +272,7 @@ def test_on_a_fast_clock_limits_keep_a_second_of_real_time(bench: Bench) -> None
     )
     runtime.tell("/s/a", "work")
     runtime.tell("/s/a", "end")
-    assert done.wait(5)
+    assert done.wait(20)
     assert [m for m, _ in seen] == ["work", "end"]
     assert next(s.incarnation for s in runtime.stats() if s.path == "/s/a") == 1
 
@@ -312,7 +312,7 @@ def test_settle_says_so_when_the_tree_does_not_come_to_rest(bench: Bench) -> Non
 
 
 def _until(condition: Any) -> None:
-    end = time.monotonic() + 5
+    end = time.monotonic() + 20  # a busy machine is slow
     while not condition():
-        assert time.monotonic() < end, "did not come about within 5 s"
+        assert time.monotonic() < end, "did not come about within 20 s"
         threading.Event().wait(0.001)
