@@ -7,20 +7,23 @@ is earned by emptying it. What is left is a shortest path over the stored energy
     F(e) = least cost to store e so far;   F'(e') = min over b of F(e' - b h) + cost(b);   0.25 h = h
 
 `cost` is piecewise linear in the battery's power b and convex (below), so is F, and the minimum of such a sum is had by
-merging the pieces of both in the order of their slopes: no grid, no tolerance, some ten pieces at a time.
+merging the pieces of both in the order of their slopes: no grid, no tolerance, some ten pieces at a time. Where deep
+cycles have a price, F is not convex, and `models/battery_reach.py` does the same arc by arc.
 
-*Cost of a slot.* Discharged energy costs wear. At the meter (`eff` of the inverter; charging takes from the roof what
+*Cost of a slot.* Discharged energy costs wear, and more of it what is drawn from the deep part of the battery, in slots
+of unknown price too. At the meter (`eff` of the inverter; charging takes from the roof what
 it can before it buys, as the inverter's battery first does):
 
     grid = house - sun + draw(b);  draw = eff_discharge b below 0, b / eff_pv up to what the roof gives, then b / eff_ac
     cost = price_import grid above 0, price_export grid below, sun curtailed where export is punished or would be more
-           than contract and inverter allow
+           than contract and inverter allow; where each slot pays for its power, that price above what is free
 
 Where prices make that concave (export dearer than import, or an import price so negative that burning energy pays)
 its convex hull stands for it. Tapers, modes and dwell times are left out too. So the bound is never below what was
 possible. What was done is priced alike, sun curtailed where that pays: selling at a negative price is not told here.
 
-A day is judged within itself: charge kept for a dearer tomorrow is taken as given, at both ends.
+A day is judged within itself: charge kept for a dearer tomorrow is taken as given, at both ends. A price on a month's
+peak is left out on both sides: the peak is of one quarter hour of the month, and no day's to earn.
 
 *An unknown price* leaves the slot out: the battery does there what it did.
 """
@@ -32,10 +35,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from models.battery_reach import Corners, DeepReach, Reach
 from models.scorecard import SLOT_H, EvidenceRow
-from models.types.house import House
-
-_ROUNDING_KWH = 1e-9
+from models.scorecard_bill import slot_power_eur
+from models.types.house import Battery, House, Tariff
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +61,7 @@ class _Slot:
     floor_kw: float  # lowest flow at the meter: -export
     wear_eur_per_kwh: float
     effs: tuple[float, float, float]  # charging from the roof, charging from AC, discharging
+    tariff: Tariff  # its price on power
 
     def cost_eur(self, battery_kw: float) -> float:
         """Money and wear of the slot."""
@@ -66,7 +70,8 @@ class _Slot:
         if self.price_export < 0:
             grid_kw = max(grid_kw, min(sunless_kw, 0.0))  # curtailed; what the battery gives cannot be
         price = self.price_import if grid_kw > 0 else self.price_export
-        return (grid_kw * price + max(-battery_kw, 0.0) * self.wear_eur_per_kwh) * SLOT_H
+        energy_eur = (grid_kw * price + max(-battery_kw, 0.0) * self.wear_eur_per_kwh) * SLOT_H
+        return energy_eur + slot_power_eur(grid_kw, self.tariff)
 
     def lowest_kw(self) -> float:
         """Fastest discharge that still finds a taker; what comes from the battery cannot be curtailed."""
@@ -74,7 +79,8 @@ class _Slot:
 
     def kinks_kw(self) -> list[float]:
         """Battery powers at which the cost changes its slope."""
-        flows_kw = (-self.house_kw, self.sun_kw - self.house_kw, self.floor_kw + self.sun_kw - self.house_kw)
+        meter_kw = (0.0, self.floor_kw, self.tariff.peak_free_kw)
+        flows_kw = (-self.house_kw, *(kw + self.sun_kw - self.house_kw for kw in meter_kw))
         return [0.0, self.sun_dc_kw, *(_battery_kw(kw, self.sun_dc_kw, self.effs) for kw in flows_kw)]
 
 
@@ -107,8 +113,9 @@ def battery_day(rows: Sequence[EvidenceRow], *, house: House, start_soc: float) 
         -max(battery.discharge_kw, *(-row.battery_kw for row in rows)),
         max(battery.charge_kw, *(row.battery_kw for row in rows)),
     )
-    best = _Reach(stored[0])
+    best = _reach(stored[0], battery)
     even_eur = real_eur = 0.0
+    even = [stored[0]]
     for row in rows:
         if row.priced:
             slot = _slot(row, house)
@@ -116,8 +123,11 @@ def battery_day(rows: Sequence[EvidenceRow], *, house: House, start_soc: float) 
             even_eur += slot.cost_eur(even_kw)
             real_eur += slot.cost_eur(row.battery_kw)
         else:
-            best.shift(row.battery_kw * SLOT_H)
+            best.move([(row.battery_kw * SLOT_H, 0.0)])  # the battery does what it did
         best.clip(low, high)
+        even.append(even[-1] + (even_kw if row.priced else row.battery_kw) * SLOT_H)
+    even_eur += _deep_eur(even, battery)
+    real_eur += _deep_eur(stored, battery)
     earned_eur = even_eur - real_eur
     bound_eur = even_eur - best.cost_at(stored[-1])
     return BatteryDay(earned_eur=earned_eur, bound_eur=max(bound_eur, earned_eur))  # rounding may swap the two
@@ -128,6 +138,20 @@ def _stored_kwh(rows: Sequence[EvidenceRow], start_kwh: float) -> list[float]:
     for row in rows:
         stored.append(stored[-1] + row.battery_kw * SLOT_H)
     return stored
+
+
+def _reach(start_kwh: float, battery: Battery) -> Reach:
+    if not battery.wear_deep_eur_per_kwh:
+        return Reach(start_kwh)
+    level_kwh = battery.deep_below_soc * battery.capacity_kwh
+    return DeepReach(start_kwh, level_kwh=level_kwh, eur_per_kwh=battery.wear_deep_eur_per_kwh)
+
+
+def _deep_eur(stored: Sequence[float], battery: Battery) -> float:
+    """What deep cycles wear on top along a path of stored energies."""
+    level_kwh = battery.deep_below_soc * battery.capacity_kwh
+    drawn = math.fsum(max(min(a, level_kwh) - min(b, level_kwh), 0.0) for a, b in pairwise(stored))
+    return drawn * battery.wear_deep_eur_per_kwh
 
 
 def _slot(row: EvidenceRow, house: House) -> _Slot:
@@ -146,6 +170,7 @@ def _slot(row: EvidenceRow, house: House) -> _Slot:
         floor_kw=floor_kw,
         wear_eur_per_kwh=house.battery.wear_eur_per_kwh if house.battery else 0.0,
         effs=effs,
+        tariff=house.tariff,
     )
 
 
@@ -167,7 +192,7 @@ def _battery_kw(draw_kw: float, sun_dc_kw: float, effs: tuple[float, float, floa
     return sunny_kw + (draw_kw - sunny_kw / from_sun) * from_ac
 
 
-def _hull(slot: _Slot, limits: tuple[float, float]) -> list[tuple[float, float]]:
+def _hull(slot: _Slot, limits: tuple[float, float]) -> Corners:
     """Corners (kWh stored, EUR) of the largest convex function below the slot's cost."""
     low_kw, high_kw = max(limits[0], min(slot.lowest_kw(), 0.0)), limits[1]
     powers = sorted({low_kw, high_kw, *(kw for kw in slot.kinks_kw() if low_kw < kw < high_kw)})
@@ -183,54 +208,3 @@ def _hull(slot: _Slot, limits: tuple[float, float]) -> list[tuple[float, float]]
 def _above(left: tuple[float, float], middle: tuple[float, float], right: tuple[float, float]) -> bool:
     """The middle point is on or above the line through the others."""
     return (middle[1] - left[1]) * (right[0] - left[0]) >= (right[1] - left[1]) * (middle[0] - left[0])
-
-
-class _Reach:
-    """Least cost of each stored energy that can be reached: convex, as pieces of rising slope."""
-
-    def __init__(self, at_kwh: float) -> None:
-        self._low = at_kwh
-        self._cost_at_low = 0.0
-        self._pieces: list[tuple[float, float]] = []  # (EUR/kWh, kWh), rising
-
-    def shift(self, kwh: float) -> None:
-        """The battery does what it did."""
-        self._low += kwh
-
-    def move(self, corners: Sequence[tuple[float, float]]) -> None:
-        """The battery may do what a convex cost with these corners says."""
-        first = corners[0]
-        self._low += first[0]
-        self._cost_at_low += first[1]
-        for (a, cost_a), (b, cost_b) in pairwise(corners):
-            self._pieces.append(((cost_b - cost_a) / (b - a), b - a))
-        self._pieces.sort()
-
-    def clip(self, low_kwh: float, high_kwh: float) -> None:
-        """Forget what is outside the window."""
-        pieces: list[tuple[float, float]] = []
-        for slope, length in self._pieces:
-            cut = min(max(low_kwh - self._low, 0.0), length) if not pieces else 0.0
-            if cut > 0:
-                self._low += cut
-                self._cost_at_low += cut * slope
-                length -= cut
-            if length > 0:
-                pieces.append((slope, length))
-        room = high_kwh - self._low
-        self._pieces = []
-        for slope, length in pieces:
-            if room <= 0:
-                break
-            self._pieces.append((slope, min(length, room)))
-            room -= length
-
-    def cost_at(self, kwh: float) -> float:
-        """Least cost to store that much; the nearest end where rounding has put it outside."""
-        cost, left = self._cost_at_low, kwh - self._low
-        for slope, length in self._pieces:
-            if left <= _ROUNDING_KWH:
-                break
-            cost += slope * min(length, left)
-            left -= length
-        return cost

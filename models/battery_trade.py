@@ -6,7 +6,8 @@ How a row tells apart what it does not say:
   where both are positive. Sun so serves the house first; only what it leaves can charge for free. It counts where the
   inverter could buy at all: in slots that ran, or are next to one that ran, `charge_from_grid` or `hold`. In any other
   composite charging and import in one quarter hour are a cloud between two minutes, not a purchase.
-- *Sold from the battery* likewise: `min(-battery_kw, -grid_kw)` where both are negative.
+- *Sold from the battery* likewise: `min(-battery_kw, -grid_kw)` where both are negative. It is what was drawn last, so
+  what was drawn from the deep part of the battery in that quarter hour is the sale's first.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from zoneinfo import ZoneInfo
 
 from models.price_rank import cheapest_fifth
 from models.scorecard import SLOT_H, EvidenceRow
+from models.scorecard_bill import deep_drawn_kwh
 from models.types.house import House
 from models.types.mode import Composite
 
@@ -28,7 +30,7 @@ _BUYING = (Composite.CHARGE_FROM_GRID.value, Composite.HOLD.value)  # battery fi
 _SAME_EUR = 1e-9  # per kWh: prices closer than this are one price
 
 Rows = Sequence[EvidenceRow]
-_Slot = tuple[EvidenceRow, EvidenceRow, EvidenceRow]  # of the policy, of plain rules, of foresight
+_Slot = tuple[EvidenceRow, float, float, float]  # the policy's row; earned by it, by plain rules, by foresight [EUR]
 
 
 def grid_charged_kwh(rows: Rows) -> list[float]:
@@ -103,28 +105,39 @@ def export_captured_share(rows: Rows, *, rules: Rows, foresight: Rows, house: Ho
     rows, rules, foresight : sequence of EvidenceRow
         Run and tail of the policy, of plain rules and of perfect foresight: the same slots of one market.
     house : House
-        Price of wear.
+        Prices of wear, that of deep cycles included.
 
     Returns
     -------
     float or None
         0..1, foresight 1, plain rules 0; None: opportunities of less than `LEAST_EUR_PER_DAY` of the run.
     """
-    wear = house.battery.wear_eur_per_kwh if house.battery else 0.0
-    run = [slot for slot in zip(rows, rules, foresight, strict=True) if slot[0].phase == "run"]
+    ours, plain, best = (_run(policy) for policy in (rows, rules, foresight))
+    earned = (_sold_eur(run, house) for run in (ours, plain, best))
     size, taken = [], []
-    for slots in _same_export_price(run):
-        ours, plain, best = (max(math.fsum(_sold_eur(slot[who], wear) for slot in slots), 0.0) for who in range(3))
-        size.append(max(best - plain, 0.0))
-        taken.append(min(max(ours - plain, 0.0), size[-1]))
+    for slots in _same_export_price(list(zip(ours, *earned, strict=True))):
+        own, least, most = (max(math.fsum(eur), 0.0) for eur in list(zip(*slots, strict=True))[1:])
+        size.append(max(most - least, 0.0))
+        taken.append(min(max(own - least, 0.0), size[-1]))
     total = math.fsum(size)
-    if total < LEAST_EUR_PER_DAY * len(run) / SLOTS_PER_DAY or total <= 0:
+    if total < LEAST_EUR_PER_DAY * len(ours) / SLOTS_PER_DAY or total <= 0:
         return None
     return min(math.fsum(taken) / total, 1.0)
 
 
-def _sold_eur(row: EvidenceRow, wear_eur_per_kwh: float) -> float:
-    return row.export_kwh * row.price_export - battery_sold_kwh(row) * wear_eur_per_kwh
+def _run(rows: Rows) -> list[EvidenceRow]:
+    return [row for row in rows if row.phase == "run"]
+
+
+def _sold_eur(run: Rows, house: House) -> list[float]:
+    """Revenue of each slot's export less the wear of what the battery gave to it."""
+    battery = house.battery
+    deep_kwh = deep_drawn_kwh(run, battery) or [0.0] * len(run)
+    wear, wear_deep = (battery.wear_eur_per_kwh, battery.wear_deep_eur_per_kwh) if battery else (0.0, 0.0)
+    return [
+        row.export_kwh * row.price_export - sold_kwh * wear - min(sold_kwh, deep) * wear_deep
+        for row, sold_kwh, deep in zip(run, map(battery_sold_kwh, run), deep_kwh, strict=True)
+    ]
 
 
 def _same_export_price(run: Sequence[_Slot]) -> Iterator[list[_Slot]]:

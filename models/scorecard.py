@@ -11,8 +11,10 @@ Everything but the two counters of switches and writes follows from the rows alo
 - *Too warm by heating or by sun*: by heating if the room's relay was on in the slot or in the `HEAT_MEMORY` before it
   (the slab's time constant is under two hours, so after six nothing of that heat is still to come); else by sun alone.
   What was on before the first row is not known and not held against anyone.
+- *Power and deep cycles* are billed where the house has a price for them (`models/scorecard_bill.py` says how); else
+  they are None, not 0.
 - *Cycles* are kWh discharged over the nominal capacity: the unit in which makers state a battery's life.
-- *Tail* rows (the 72 h after, under plain rules for all) count for `tail_eur` and nothing else.
+- *Tail* rows (the 72 h after, under plain rules for all) count for `tail_eur` and nothing else: no power and no wear.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from datetime import datetime, timedelta
 from typing import Literal, get_args
 
 from models.errors import DataError
+from models.scorecard_bill import deep_drawn_kwh, power_eur
 from models.types.house import House
 from models.types.slots import QUARTER, floor_slot
 
@@ -103,9 +106,11 @@ class EvidenceRow:
 class PolicyScore:
     """One policy over one period. Lower is better, except for `mean_room_c`."""
 
-    cost_eur: float  # energy + wear + tail
+    cost_eur: float  # energy + power + wear + deep wear + tail
     energy_eur: float  # money on the meter
+    power_eur: float | None  # highest quarter hours, at the price on power; None: power is not billed
     wear_eur: float  # kWh discharged, at the price of wear
+    deep_wear_eur: float | None  # kWh drawn from the deep part, on top; None: they have no price
     tail_eur: float  # money on the meter in the tail: what is left in battery and rooms, at its honest value
     import_kwh: float
     export_kwh: float
@@ -132,6 +137,7 @@ def score(
     *,
     house: House,
     wear_eur_per_kwh: float | None = None,
+    measured_kw: float = 0.0,
     switches: int | None = None,
     writes: int | None = None,
 ) -> PolicyScore:
@@ -142,16 +148,19 @@ def score(
     rows : sequence of EvidenceRow
         Consecutive quarter hours, run first, then tail (may be absent). Checked by `check_rows`.
     house : House
-        Names the rooms and the battery.
+        Names the rooms, the battery and the tariff.
     wear_eur_per_kwh : float, optional
         Price of one kWh discharged; default: the house's battery.
+    measured_kw : float
+        Highest import that the month of the first row had before it, where power is billed by the month.
     switches, writes : int, optional
         Relay switches and counted setting writes during the run: quarter-hour means cannot tell them.
 
     Raises
     ------
     DataError
-        Rows that are no evidence (see `check_rows`), or that show other rooms than the house has.
+        Rows that are no evidence (see `check_rows`), or that show other rooms than the house has; a measured peak that
+        is no power.
     """
     check_rows(rows)
     named, known = {room.name for room in rows[0].rooms}, {room.name for room in house.rooms}
@@ -168,11 +177,15 @@ def score(
     energy_eur = math.fsum(row.energy_eur for row in run)
     wear_eur = discharged_kwh * wear_eur_per_kwh
     tail_eur = math.fsum(row.energy_eur for row in rows if row.phase == "tail")
+    paid_eur = power_eur(run, house=house, measured_kw=measured_kw)
+    deep_eur = _deep_eur(run, house)
     comfort = _comfort(run)
     return PolicyScore(
-        cost_eur=energy_eur + wear_eur + tail_eur,
+        cost_eur=energy_eur + (paid_eur or 0.0) + wear_eur + (deep_eur or 0.0) + tail_eur,
         energy_eur=energy_eur,
+        power_eur=paid_eur,
         wear_eur=wear_eur,
+        deep_wear_eur=deep_eur,
         tail_eur=tail_eur,
         import_kwh=math.fsum(row.import_kwh for row in run),
         export_kwh=math.fsum(row.export_kwh for row in run),
@@ -189,6 +202,13 @@ def score(
         setting_writes=writes,
         unpriced_slots=sum(not row.priced for row in rows),
     )
+
+
+def _deep_eur(run: Sequence[EvidenceRow], house: House) -> float | None:
+    deep_kwh = deep_drawn_kwh(run, house.battery)
+    if deep_kwh is None or house.battery is None:
+        return None
+    return math.fsum(deep_kwh) * house.battery.wear_deep_eur_per_kwh
 
 
 def deviations(rows: Sequence[EvidenceRow], room: int) -> list[tuple[float, bool]]:

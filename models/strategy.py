@@ -22,7 +22,8 @@ from models.battery_bound import BatteryDay, battery_day
 from models.battery_trade import SLOTS_PER_DAY, cheap_charging_share, export_captured_share, grid_charged_kwh
 from models.errors import DataError
 from models.heat_shift import heating_saved_share, preheated_share
-from models.scorecard import SLOT_H, EvidenceRow, PolicyScore, check_rows, score
+from models.scorecard import EvidenceRow, PolicyScore, check_rows, score
+from models.scorecard_bill import soc_before
 from models.types.house import House
 
 LEAST_EUR_PER_DAY = 0.05  # of what a battery could earn: less is judged by nobody
@@ -50,7 +51,8 @@ class StrategyScore:
     """Heating cost saved against plain rules over the run and its tail, as a share of theirs over the run [< 0 if it
     cost more]; None also for less than a day, and where the policy left more K·h of discomfort than they did."""
     arbitrage_eur_per_day: float | None
-    """What the battery earned net of wear, against spreading each day's change of charge evenly over it [EUR/day]."""
+    """What the battery earned net of wear, against spreading each day's change of charge evenly over it [EUR/day]; with
+    a price on the power of each slot, without one on a month's peak: that is no day's."""
     arbitrage_vs_bound: float | None
     """That, as a share of what perfect choice would have earned each day with the same sun, load and heating, from and
     to the same charge [<= 1; < 0: even had been better]. Each policy has its own bound: with heating on the surplus,
@@ -157,7 +159,7 @@ def _battery_days(run: Rows, house: House) -> list[BatteryDay]:
     if house.battery is None:
         return []
     zone, found = ZoneInfo(house.site.timezone), []
-    soc = run[0].soc - run[0].battery_kw * SLOT_H / house.battery.capacity_kwh
+    soc = soc_before(run[0], house.battery)
     for _, slots in groupby(run, key=lambda row: row.time_utc.astimezone(zone).date()):
         rows = list(slots)
         day = battery_day(rows, house=house, start_soc=soc)

@@ -151,6 +151,41 @@ def test_what_wear_eats_up_is_no_opportunity() -> None:
     assert export_captured_share(rows, rules=rows, foresight=foresight, house=HOUSE) is None
 
 
+def test_a_sale_from_the_deep_part_of_the_battery_has_earned_less() -> None:
+    """1.125 kWh sold at 0.50, 0.04 of wear each; the policy drew 0.5 kWh of them from below 30 %, at 0.20 on top."""
+    battery = HOUSE.battery
+    assert battery is not None
+    worn = battery.model_copy(update={"wear_deep_eur_per_kwh": 0.2, "deep_below_soc": 0.3})
+    home = HOUSE.model_copy(update={"battery": worn})
+    full, low = (
+        a_day({40: {"battery_kw": -5.0, "price_export": 0.5, "soc": soc}, 39: {"soc": soc + 0.125}})
+        for soc in (0.5, 0.25)
+    )
+    rules = a_day({40: {"price_export": 0.5}})
+
+    whole = 1.125 * (0.5 - 0.04)
+    share = export_captured_share(low, rules=rules, foresight=full, house=home)
+    assert share == pytest.approx((whole - 0.5 * 0.2) / whole)
+    assert export_captured_share(low, rules=rules, foresight=full, house=HOUSE) == 1.0, "where that has no price"
+
+
+def test_of_what_is_drawn_deep_the_house_has_the_part_that_the_sale_does_not_reach() -> None:
+    """A battery drawn from 30 % down gives 0.125 kWh to the house and 1.125 kWh to the grid: those pay, not all."""
+    battery = HOUSE.battery
+    assert battery is not None
+    worn = battery.model_copy(update={"wear_deep_eur_per_kwh": 0.2, "deep_below_soc": 0.3})
+    home = HOUSE.model_copy(update={"battery": worn})
+    full, low = (
+        a_day({40: {"battery_kw": -5.0, "price_export": 0.5, "soc": soc}, 39: {"soc": soc + 0.125}})
+        for soc in (0.5, 0.175)
+    )
+    rules = a_day({40: {"price_export": 0.5}})
+
+    share = export_captured_share(low, rules=rules, foresight=full, house=home)
+
+    assert share == pytest.approx((0.5 - 0.04 - 0.2) / (0.5 - 0.04))
+
+
 def test_unknown_prices_are_left_out_for_all() -> None:
     unknown = {index: {**SELL, "price_import": math.nan} for index in (40, 41)}
     quiet = {index: {"price_import": math.nan, "price_export": 0.5} for index in (40, 41)}

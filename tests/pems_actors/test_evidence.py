@@ -93,6 +93,38 @@ def test_an_outsider_with_nothing_but_the_csv_finds_the_same_money_and_comfort(t
     assert claimed["overheat_kh"] == 0.0, "else this outsider's rule for warm rooms would be too short"
 
 
+def test_an_outsider_finds_the_same_price_on_power_and_on_deep_cycles(tmp_path: Path) -> None:
+    """Highest quarter hour of the run above 2 kW at 3 EUR; 0.05 EUR for each kWh drawn from below 40 %."""
+    battery, tariff = HOUSE.battery, HOUSE.tariff
+    assert battery is not None
+    house = HOUSE.model_copy(
+        update={
+            "battery": battery.model_copy(update={"wear_deep_eur_per_kwh": 0.05, "deep_below_soc": 0.4}),
+            "tariff": tariff.model_copy(update={"peak_eur_per_kw": 3.0, "peak_free_kw": 2.0}),
+        }
+    )
+    rows = synthetic_rows("pems", house, days=7, tail_days=3)
+    claimed, plain = score(rows, house=house).as_dict(), score(rows, house=HOUSE).as_dict()
+    path = write_policy(tmp_path, "pems", rows)
+    write_house(tmp_path, house)
+
+    peak_kw = deep_kwh = 0.0
+    with path.open(newline="") as file:
+        run = [row for row in csv.DictReader(file) if row["phase"] == "run"]
+    before = float(run[0]["soc"]) - float(run[0]["battery_kw"]) / 4 / 10
+    for row in run:
+        peak_kw = max(peak_kw, float(row["grid_kw"]))
+        deep_kwh += 10 * max(min(before, 0.4) - min(float(row["soc"]), 0.4), 0.0)
+        before = float(row["soc"])
+
+    assert peak_kw > 2.0 and deep_kwh > 1.0, "else this outsider would find nothing"
+    assert claimed["power_eur"] == pytest.approx(3.0 * (peak_kw - 2.0), abs=1e-4)
+    assert claimed["deep_wear_eur"] == pytest.approx(0.05 * deep_kwh, abs=1e-4)
+    beside = 3.0 * (peak_kw - 2.0) + 0.05 * deep_kwh
+    assert claimed["cost_eur"] == pytest.approx(float(plain["cost_eur"] or 0.0) + beside, abs=1e-4)
+    assert disagreements({"policies": {"pems": claimed}}, recompute(tmp_path)) == []
+
+
 def test_an_unknown_price_stays_unknown(tmp_path: Path) -> None:
     path = write_policy(tmp_path, "pems", [make_row(price_import=math.nan)])
 
