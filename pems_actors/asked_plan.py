@@ -85,7 +85,7 @@ class Where:
         config = load(self.config)
         zone = ZoneInfo(config.house.site.timezone)
         since = local_midnight(parse_day("--day", text), zone)
-        at = since if self.made is None else moment(self.made, first=since, zone=zone)
+        at = since if self.made is None else moment("--made", self.made, now=since, zone=zone)
         seed = config.simulation.seed if self.seed is None else self.seed
         problem, plan = plan_of_day(config, at, since=since, seed=seed)
         return Asked(problem=problem, plan=plan, zone=zone, title=f"The plan of {_local(problem.start, zone)}")

@@ -194,14 +194,14 @@ class Handlers:
         return {"limits": shown(known["limits"], ZoneInfo(self._config.house.site.timezone))}
 
     def limit(self, params: dict[str, Any]) -> object:
-        """Keep one limit of the grid operator; the answer is that limit alone."""
+        """Keep one limit of the grid operator; the answer is that limit alone, and what to know of it in a note."""
         zone = ZoneInfo(self._config.house.site.timezone)
-        wanted = asked(params, now=self._runtime.clock.now(), zone=zone)
+        wanted, note = asked(params, now=self._runtime.clock.now(), zone=zone)
         answer = self._ask(OPERATOR, wanted)
         if not isinstance(answer, dict) or not answer.get("ok"):
             refusal = answer if isinstance(answer, dict) else {}
             raise ConsoleError(str(refusal.get("reason") or "refused"), hint=refusal.get("hint"))
-        return {"limits": shown([answer["limit"]], zone)}
+        return {"limits": shown([answer["limit"]], zone), "note": note}
 
     def lift_limits(self, params: dict[str, Any]) -> object:
         """End all limits of the grid operator."""

@@ -2,76 +2,33 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, time, timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 from actors.messages import LimitImport
-from models.errors import ConfigError, ConsoleError
+from models.errors import ConsoleError
+from pems_actors.moments import last_occurrence, moment
 
 SOURCE = "grid operator"
-_CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
-_DATED = re.compile(r"(\d{4}-\d{2}-\d{2})[T ]([01]\d|2[0-3]):([0-5]\d)")
+_NIGHT = timedelta(hours=12)
 
 
-def check_local(name: str, text: str) -> str:
-    """A local time as it may be written; ConfigError if it is none. Which instant it is, only the house knows."""
-    _parsed(name, text)
-    return text.strip()
+def asked(params: Mapping[str, Any], *, now: datetime, zone: tzinfo) -> tuple[LimitImport, str]:
+    """What the console asks for: `import_kw`, `from` or now, and `until` or `for_s`.
 
-
-def _parsed(name: str, text: str) -> datetime | time:
-    words = text.strip()
-    clock, dated = _CLOCK.fullmatch(words), _DATED.fullmatch(words)
-    try:
-        if clock is not None:
-            return time(int(clock[1]), int(clock[2]))
-        if dated is not None:
-            return datetime.fromisoformat(words)
-    except ValueError:
-        pass  # the thirtieth of February
-    raise ConfigError(f"{name} {text[:40]!r} is no time", hint="write it as 17:00 or 2021-02-08T17:00")
-
-
-def local_instant(name: str, text: str, *, after: datetime, zone: tzinfo) -> datetime:
-    """The instant a person means: a bare time of day is its next occurrence.
-
-    Parameters
-    ----------
-    name, text : str
-        Of the argument, for the message; `17:00` or `2021-02-08T17:00`.
-    after : datetime
-        Aware; a bare time is at or after it.
-    zone : tzinfo
-        Of the house.
+    A limit from a time of day that has begun and is not over yet begins now, not at the next such time.
 
     Returns
     -------
-    datetime
-        Aware UTC. Of an hour that comes twice the first that is still to come; one that the clocks leave out is as far
-        from midnight as it would have been.
-    """
-    said = _parsed(name, text)
-    if isinstance(said, datetime):
-        return said.replace(tzinfo=zone).astimezone(UTC)
-    found: list[datetime] = []
-    for day in range(3):
-        date = after.astimezone(zone).date() + timedelta(days=day)
-        for fold in (0, 1):
-            at = datetime.combine(date, said, zone).replace(fold=fold).astimezone(UTC)
-            if at >= after and (fold == 0 or at.astimezone(zone).time() == said):
-                found.append(at)
-    return min(found)
-
-
-def asked(params: Mapping[str, Any], *, now: datetime, zone: tzinfo) -> LimitImport:
-    """What the console asks for: `import_kw`, `from` or now, and `until` or `for_s`.
+    limit : LimitImport
+    note : str
+        What a person should know who typed it; empty: nothing.
 
     Raises
     ------
     ConsoleError, ConfigError
-        Something is missing, of another kind, or said twice.
+        Something is missing, of another kind, said twice, or ends before it begins.
     """
     kw, begin, until, for_s = (params.get(name) for name in ("import_kw", "from", "until", "for_s"))
     if isinstance(kw, bool) or not isinstance(kw, (int, float)):
@@ -81,15 +38,38 @@ def asked(params: Mapping[str, Any], *, now: datetime, zone: tzinfo) -> LimitImp
             raise ConsoleError(f"{name} {str(text)[:40]!r} is no text", hint="as in --from 17:00")
     if (until is None) == (for_s is None):
         raise ConsoleError("a limit needs one end", hint="--until 19:00 or --for 2h")
-    minute = now.replace(second=0, microsecond=0)
-    start = now.replace(microsecond=0) if begin is None else local_instant("--from", begin, after=minute, zone=zone)
-    if for_s is None:
-        end = local_instant("--until", str(until), after=start + timedelta(seconds=1), zone=zone)
-    elif isinstance(for_s, bool) or not isinstance(for_s, (int, float)) or not 0 < for_s < 1e8:
+    if for_s is not None and (isinstance(for_s, bool) or not isinstance(for_s, (int, float)) or not 0 < for_s < 1e8):
         raise ConsoleError(f"for_s {str(for_s)[:40]!r} is no time", hint="as in --for 2h")
+
+    def end_of(start: datetime) -> datetime:
+        if for_s is not None:
+            return start + timedelta(seconds=for_s)
+        return moment("--until", str(until), now=now, zone=zone, after=start)
+
+    start, note = now.replace(microsecond=0), ""
+    begun = None if begin is None else last_occurrence("--from", begin, now=now, zone=zone)
+    if begun is not None and _runs(begun, end_of(begun), now, zone):
+        end, note = end_of(begun), f"--from {begin} was at {_local(begun, zone)}: it begins now"
     else:
-        end = start + timedelta(seconds=for_s)
-    return LimitImport(start=start, end=end, import_kw=float(kw), source=params.get("source") or SOURCE)
+        start = start if begin is None else moment("--from", begin, now=now, zone=zone)
+        end = end_of(start)
+    if end <= start:
+        raise ConsoleError(
+            f"a limit until {_local(end, zone)} ends not after its start at {_local(start, zone)}",
+            hint="give an end that is later than the start",
+        )
+    source = params.get("source") or SOURCE
+    return LimitImport(start=start, end=end, import_kw=float(kw), source=source), note
+
+
+def _runs(begun: datetime, end: datetime, now: datetime, zone: tzinfo) -> bool:
+    """Whether an event that may have begun is meant: of today, or of the night before if it is no longer than one."""
+    today = begun.astimezone(zone).date() == now.astimezone(zone).date()
+    return end > now and (today or end - begun <= _NIGHT)
+
+
+def _local(at: datetime, zone: tzinfo) -> str:
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M}"
 
 
 def shown(rows: Iterable[Mapping[str, Any]], zone: tzinfo) -> list[dict[str, Any]]:

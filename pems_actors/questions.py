@@ -81,7 +81,7 @@ class Questions:
         if not isinstance(text, str):
             raise ConsoleError(f"at {text!r} is no time", hint="write it as 18:00")
         now = self._runtime.clock.now()
-        return moment(text, first=now, zone=self._zone)
+        return moment("--at", text, now=now, zone=self._zone)
 
     def _ask(self, question: PlanQuestion) -> object:
         try:

@@ -114,7 +114,7 @@ def _card(asked: Asked, at: str | None, room: str | None) -> Mapping[str, object
     from solvers.explain.questions import CardQuestion
 
     start = asked.problem.start
-    when = start if at is None else moment(at, first=start, zone=asked.zone)
+    when = start if at is None else moment("--at", at, now=start, zone=asked.zone)
     return told(asked, answers().card(CardQuestion(problem=asked.problem, plan=asked.plan, at=when, room=room)))
 
 

@@ -12,17 +12,19 @@ from models.types.operator import SOURCE_LIMIT
 from pems_actors.arguments import duration_s, within
 from pems_actors.commands.options import Json, State, show
 from pems_actors.console.client import call
-from pems_actors.limits import check_local, in_words
+from pems_actors.limits import in_words
+from pems_actors.moments import check
 from pems_actors.state import running
 
 LONGEST_S = 7 * 86_400.0
 MOST_KW = 1000.0
 _LIMIT = """Say that the grid operator limits the import of the house (a dimming event); without a power, list them.
 
-The power is that of the whole connection, at the meter. Times are those of the house's clocks: a bare 17:00 is the
-next one. A limit always has an end and may be announced: the plan heats and charges before it. While it holds, nothing
-is switched on above it, and what is on is shed in the order of the house file, save rooms at their frost limit; it
-comes back by itself.
+The power is that of the whole connection, at the meter. Times are those of the house's clocks, written as 17:00,
+tomorrow 7:00 or 2021-02-09T06:00: a bare 17:00 is the next one, but a limit whose --from has passed and whose end has
+not begins now. A limit always has an end and may be announced: the plan heats and charges before it. While it holds,
+nothing is switched on above it, and what is on is shed in the order of the house file, save rooms at their frost
+limit; it comes back by itself.
 
 For example:
 
@@ -69,7 +71,9 @@ def register(app: typer.Typer) -> None:
             show(answer, Text("\n".join(lines)), json_)
         else:
             answer = call(running(state), "limit", _asked(kw, from_, until, for_, source))
-            show(answer, Text("\n".join(f"import is limited to {in_words(row)}" for row in _rows(answer))), json_)
+            lines = [f"import is limited to {in_words(row)}" for row in _rows(answer)]
+            note = answer.get("note") if isinstance(answer, dict) else None
+            show(answer, Text("\n".join([*lines, *([str(note)] if note else [])])), json_)
 
 
 def _asked(kw: float, from_: str | None, until: str | None, for_: str | None, source: str | None) -> dict[str, object]:
@@ -79,9 +83,9 @@ def _asked(kw: float, from_: str | None, until: str | None, for_: str | None, so
         raise ConfigError(f"--source has {len(source)} characters, must be 1 to {SOURCE_LIMIT}", hint="be short")
     params: dict[str, object] = {"import_kw": within("KW", kw, 0.0, MOST_KW, " kW")}
     if from_ is not None:
-        params["from"] = check_local("--from", from_)
+        params["from"] = check("--from", from_)
     if until is not None:
-        params["until"] = check_local("--until", until)
+        params["until"] = check("--until", until)
     if for_ is not None:
         params["for_s"] = duration_s("--for", for_, low_s=60.0, high_s=LONGEST_S)
     if source is not None:

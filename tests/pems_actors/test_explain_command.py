@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,7 +20,6 @@ from pems_actors import plan_file
 from pems_actors.console.server import ConsoleServer
 from pems_actors.console.wire import SOCKET_FILE
 from pems_actors.handlers import Handlers
-from pems_actors.moments import moment
 from pems_actors.pictures.cards import cards_picture
 from pems_actors.plain import plain
 from solvers.explain.answers import Answers
@@ -224,31 +223,6 @@ def test_a_day_without_a_record_is_one_line(said: Said) -> None:
     assert code == 2 and len(err.splitlines()) == 1 and "1999-02-08" in err
     code, _, err = said("marginal", "--day", "today")
     assert code == 2 and "--day 'today' is no day" in err
-
-
-# --- times ------------------------------------------------------------------------------------------------------------
-def test_a_time_of_day_is_the_next_such_one() -> None:
-    noon = datetime(2021, 2, 8, 11, 0, tzinfo=UTC)  # 12:00 in Prague
-    assert moment("18:00", first=noon, zone=PRAGUE) == datetime(2021, 2, 8, 17, 0, tzinfo=UTC)
-    assert moment("7:30", first=noon, zone=PRAGUE) == datetime(2021, 2, 9, 6, 30, tzinfo=UTC)
-    assert moment("12:00", first=noon, zone=PRAGUE) == noon
-    assert moment("tomorrow 18:00", first=noon, zone=PRAGUE) == datetime(2021, 2, 9, 17, 0, tzinfo=UTC)
-    assert moment("today 7:30", first=noon, zone=PRAGUE) == datetime(2021, 2, 8, 6, 30, tzinfo=UTC)
-    assert moment("2021-02-10 06:00", first=noon, zone=PRAGUE) == datetime(2021, 2, 10, 5, 0, tzinfo=UTC)
-    assert moment("2021-02-10T06:00Z", first=noon, zone=PRAGUE) == datetime(2021, 2, 10, 6, 0, tzinfo=UTC)
-
-
-def test_a_time_of_day_is_right_on_the_days_when_clocks_change() -> None:
-    evening = datetime(2021, 3, 27, 20, 0, tzinfo=UTC)
-    assert moment("6:00", first=evening, zone=PRAGUE) == datetime(2021, 3, 28, 4, 0, tzinfo=UTC)
-    evening = datetime(2021, 10, 30, 20, 0, tzinfo=UTC)
-    assert moment("6:00", first=evening, zone=PRAGUE) == datetime(2021, 10, 31, 5, 0, tzinfo=UTC)
-
-
-@pytest.mark.parametrize("text", ["", "24:00", "7", "7:5", "noon", "tomorrow", "2021-13-01T00:00", "18:00:00:00"])
-def test_what_is_no_time_is_refused(text: str) -> None:
-    with pytest.raises(ConfigError, match="is no time; write it as 18:00"):
-        moment(text, first=NOON, zone=PRAGUE)
 
 
 # --- files and pictures -----------------------------------------------------------------------------------------------

@@ -4,55 +4,83 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from models.errors import ConfigError, ConsoleError, PemsError
+from models.errors import ConsoleError, PemsError
+from pems_actors import limits
 from pems_actors.cli import main
 from pems_actors.console.server import ConsoleServer
 from pems_actors.console.wire import SOCKET_FILE
 from pems_actors.handlers import Handlers
-from pems_actors.limits import in_words, local_instant
+from pems_actors.limits import in_words
 from tests.properties.house import RELAYS, Lab, a_world
 from tests.scenarios.home import Home
 
 Said = Callable[..., tuple[int, str, str]]
 HALL = RELAYS[0]
 BERLIN = ZoneInfo("Europe/Berlin")
-NINE = datetime(2021, 2, 8, 8, 0, tzinfo=UTC)  # 9:00 in Berlin
 
 
-# --- local times ------------------------------------------------------------------------------------------------------
+# --- what is meant ----------------------------------------------------------------------------------------------------
+def meant(now: str, words: str) -> tuple[str, str, str]:
+    """Start and end as the house's clocks show them, and the note; `now` is local."""
+    names = iter(words.split())
+    said = {name: text.replace("_", " ") for name, text in zip(names, names, strict=True)}
+    params: dict[str, object] = {"import_kw": 4.2, **said}
+    if "for_s" in said:
+        params["for_s"] = float(said["for_s"])
+    limit, note = limits.asked(params, now=datetime.fromisoformat(now).replace(tzinfo=BERLIN), zone=BERLIN)
+    start, end = (f"{at.astimezone(BERLIN):%d %H:%M}" for at in (limit.start, limit.end))
+    return start, end, note
+
+
 @pytest.mark.parametrize(
-    ("text", "after", "at"),
+    ("now", "words", "start", "end"),
     [
-        ("17:00", NINE, "2021-02-08T16:00"),
-        ("9:00", NINE, "2021-02-08T08:00"),
-        ("08:59", NINE, "2021-02-09T07:59"),
-        ("2021-02-10T06:30", NINE, "2021-02-10T05:30"),
-        ("2021-07-10 06:30", NINE, "2021-07-10T04:30"),
-        # the night to 28 March has no 2:30; it comes when 2:30 would have been
-        ("02:30", datetime(2021, 3, 27, 23, 0, tzinfo=UTC), "2021-03-28T01:30"),
-        ("03:00", datetime(2021, 3, 27, 23, 0, tzinfo=UTC), "2021-03-28T01:00"),
-        # the night to 31 October has it twice: the next one to come
-        ("02:30", datetime(2021, 10, 30, 22, 0, tzinfo=UTC), "2021-10-31T00:30"),
-        ("02:30", datetime(2021, 10, 31, 0, 31, tzinfo=UTC), "2021-10-31T01:30"),
-        ("02:30", datetime(2021, 10, 31, 1, 31, tzinfo=UTC), "2021-11-01T01:30"),
+        ("2021-02-08T10:19", "from 08:00 until 23:00", "08 10:19", "08 23:00"),
+        ("2021-02-08T10:19", "from 08:00 for_s 10800", "08 10:19", "08 11:00"),
+        ("2021-02-08T10:19", "from 08:00 until tomorrow_7:00", "08 10:19", "09 07:00"),
+        ("2021-02-08T23:30", "from 22:00 until 06:00", "08 23:30", "09 06:00"),
+        ("2021-02-09T02:00", "from 22:00 until 06:00", "09 02:00", "09 06:00"),
+        # the clocks went forward in between: 10:00 of the day is 23 h after 10:00 of the day before
+        ("2021-03-28T10:19", "from 10:00 until 11:00", "28 10:19", "28 11:00"),
+        ("2021-10-31T10:19", "from 10:00 until 11:00", "31 10:19", "31 11:00"),
     ],
 )
-def test_a_bare_time_is_its_next_occurrence_on_the_houses_clocks(text: str, after: datetime, at: str) -> None:
-    found = local_instant("--from", text, after=after, zone=BERLIN)
-    assert found == datetime.fromisoformat(at).replace(tzinfo=UTC) and found.tzinfo is UTC
+def test_a_limit_told_after_it_began_begins_now_and_says_so(now: str, words: str, start: str, end: str) -> None:
+    assert meant(now, words)[:2] == (start, end)
+    said = words.split()[1]
+    assert meant(now, words)[2].startswith(f"--from {said} was at 2021-") and "begins now" in meant(now, words)[2]
 
 
-@pytest.mark.parametrize("text", ["", "25:00", "17", "5pm", "17:60", "2021-02-30T10:00", "2021-02-08T10:00Z", "-1:00"])
-def test_what_is_no_time_says_how_to_write_one(text: str) -> None:
-    with pytest.raises(ConfigError, match="is no time"):
-        local_instant("--from", text, after=NINE, zone=BERLIN)
+@pytest.mark.parametrize(
+    ("now", "words", "start", "end"),
+    [
+        ("2021-02-08T10:19", "from 17:00 until 19:00", "08 17:00", "08 19:00"),
+        ("2021-02-08T19:00", "from 17:00 until 19:00", "09 17:00", "09 19:00"),  # it is over
+        ("2021-02-08T10:19", "from 17:00 until 2021-02-09T19:00", "08 17:00", "09 19:00"),
+        ("2021-02-08T10:19", "from 17:00 until tomorrow_7:00", "08 17:00", "09 07:00"),
+        ("2021-02-08T10:19", "from 17:00 for_s 172800", "08 17:00", "10 17:00"),
+        ("2021-02-08T10:19", "from 17:00 until 16:00", "08 17:00", "09 16:00"),
+        ("2021-02-08T10:19", "from tomorrow_8:00 until tomorrow_10:00", "09 08:00", "09 10:00"),
+        ("2021-02-08T10:19", "from 2021-02-09T08:00+00:00 until 10:00", "09 09:00", "09 10:00"),
+    ],
+)
+def test_a_limit_that_is_still_to_come_keeps_its_start(now: str, words: str, start: str, end: str) -> None:
+    assert meant(now, words) == (start, end, "")
+
+
+@pytest.mark.parametrize(
+    "words", ["from 17:00 until 17:00", "from 08:00 until 8:00", "until 10:19", "from 17:00 until 2021-02-08T16:00"]
+)
+def test_an_end_that_is_not_after_the_start_is_refused_in_local_times(words: str) -> None:
+    with pytest.raises(ConsoleError, match=r"ends not after its start at 2021-02-0\d \d\d:\d\d; give an end"):
+        meant("2021-02-08T10:19", words)
 
 
 # --- the house answers ------------------------------------------------------------------------------------------------
@@ -181,7 +209,10 @@ def test_the_command_tells_lists_and_lifts(said: Said, served: Console) -> None:
     rows = json.loads(limit("--json"))["limits"]
     assert [row["import_kw"] for row in rows] == [4.2, 0.0]
     assert limit("3", "--for", "2h").endswith("(grid operator, holds now)")
-    assert limit("--lift") == "3 limits lifted"
+    begun = limit("3", "--from", "08:00", "--until", "23:00").splitlines()
+    assert begun[0] == "import is limited to 3 kW from 2021-02-08 10:11 until 23:00 (grid operator, holds now)"
+    assert begun[1] == "--from 08:00 was at 2021-02-08 08:00: it begins now"
+    assert limit("--lift") == "4 limits lifted"
     assert limit("--lift") == "no limits lifted"
     assert json.loads(limit("--json")) == {"limits": []}
 
@@ -219,7 +250,7 @@ def test_status_names_each_limit_with_its_power_times_and_who_asks_for_it(said: 
         ("limit --for 2h", "a limit needs its power; as in limit 4.2 --for 2h"),
         ("limit 4.2 --lift", "--lift ends all limits"),
         ("limit --lift --from 17:00", "--lift ends all limits"),
-        ("limit 4.2 --until 7pm", "--until '7pm' is no time; write it as 17:00 or 2021-02-08T17:00"),
+        ("limit 4.2 --until 7pm", "--until '7pm' is no time; write it as 18:00, tomorrow 7:30 or 2021-02-08T18:00"),
         ("limit 4.2 --for 2", "--for '2' has no unit"),
         ("limit 4.2 --for 8d", "--for '8d' is 691200 s, must be 60 s to 604800 s"),
         ("limit nan --for 2h", "KW nan is outside 0 to 1000 kW"),
