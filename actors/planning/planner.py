@@ -82,7 +82,8 @@ class PlannerSetup:
 
 
 class Planner(Behaviour):
-    """One plan every quarter hour and on events; one at a time.
+    """One plan every quarter hour and on events; one at a time. One that is lost with its worker is asked for again,
+    once in a quarter hour.
 
     Handles  readings, prices, weather, Tick, PlanQuestion, WorkerDone, WorkerFailed
     Sends    WorkerCall to the ports; publishes ForecastReady, PlanReady, PlanFailed, Alarm
@@ -106,6 +107,7 @@ class Planner(Behaviour):
         self._busy: str | None = None
         self._began_s = 0.0
         self._again = ""
+        self._asked_twice: datetime | None = None  # the slot whose plan was lost and is asked for once more
         self._number = 0
         self._problem: PlanProblem | None = None
         self._running: RunningPlan | None = None
@@ -288,8 +290,10 @@ class Planner(Behaviour):
             case WorkerFailed(method="forecast"):
                 self._fail(f"forecast {message.kind}: {message.reason}")
                 self._plan()  # the last forecast, shifted, while it still reaches far enough ahead
-            case WorkerFailed():
-                self._fail(f"{message.method} {message.kind}: {message.reason}")
+            case WorkerFailed(kind=kind):
+                self._fail(f"{message.method} {kind}: {message.reason}")
+                if kind in ("deadline", "crashed") and self._asked_twice != self._planned_slot:
+                    self._asked_twice, self._again = self._planned_slot, "the plan was lost with its worker"
             case _:
                 self._fail(f"{message.method} answered with {type(message.value).__name__}")
 
@@ -314,7 +318,7 @@ class Planner(Behaviour):
             plants=setup.plants, settings=setup.settings, zone=setup.zone,
         )
         self._problem = problem
-        self._call(OPTIMIZER, setup.method, problem, setup.plan_deadline_s)
+        self._call(OPTIMIZER, setup.method, problem, setup.plan_deadline_s + self._questions.left_s())
 
     def _now(self, now: datetime, forecast: HouseForecast) -> Now:
         at_s = self.ctx.clock.monotonic()

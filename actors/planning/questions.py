@@ -12,7 +12,7 @@ from solvers.explain.questions import CardQuestion, DiagnosisQuestion, MarginalQ
 from solvers.problem import PlanProblem
 from solvers.result import SignedPlan
 
-DEADLINE_S = 20.0  # real: plans wait behind a question for no longer
+DEADLINE_S = 20.0  # real: plans wait behind questions for no longer
 _MOST = 2  # at once: the worker is there for plans
 _OUR_ERROR = "PlanError: "  # how a worker tells a refusal in words for people
 
@@ -58,7 +58,12 @@ class OpenQuestions:
     def __init__(self, ctx: Context, port: str) -> None:
         self._ctx, self._port = ctx, port
         self._open: dict[str, ReplyToken] = {}
+        self._ends_s: dict[str, float] = {}  # when the port gives each of them up, monotonic
         self._number = 0
+
+    def left_s(self) -> float:
+        """For so long at most the optimizer may still be busy with questions; what is asked now waits behind them."""
+        return max(0.0, max(self._ends_s.values(), default=0.0) - self._ctx.clock.monotonic())
 
     def ask(self, question: PlanQuestion, running: RunningPlan | None) -> None:
         """Takes the question in hand; its answer goes to who asked, now or later."""
@@ -85,11 +90,13 @@ class OpenQuestions:
         else:
             body = MarginalQuestion(problem=running.problem, hours=question.hours)
         deadline_s = DEADLINE_S * speed_of(self._ctx.clock)
+        self._ends_s[call_id] = self._ctx.clock.monotonic() + deadline_s
         self._ctx.tell(self._port, WorkerCall(id=call_id, method=question.kind, body=body, deadline_s=deadline_s))
 
     def answered(self, outcome: WorkerDone | WorkerFailed) -> bool:
         """Whether this was the answer to one of them; it is on its way then."""
         token = self._open.pop(outcome.id, None)
+        self._ends_s.pop(outcome.id, None)
         if token is None:
             return False
         if isinstance(outcome, WorkerDone):

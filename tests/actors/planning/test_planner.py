@@ -23,8 +23,9 @@ from actors.messages import (
 )
 from actors.planning.assemble import PlanSettings
 from actors.planning.planner import FORECASTER, OPTIMIZER, Planner, PlannerSetup
+from actors.planning.questions import NoAnswer, PlanQuestion
 from actors.planning.rooms_tracker import ObservedRooms
-from actors.runtime import FunctionWorker, Port, WorkerDone
+from actors.runtime import Answer, Behaviour, FunctionWorker, Port, WorkerDone
 from models.errors import DataError
 from models.physics.rooms import nominal_plants
 from models.types.command import Level
@@ -37,7 +38,7 @@ from solvers.rules import RulesPlanner
 from tests.actors.devices.bench import START, Bench, a_house
 from tests.actors.planning.plans import forecast, inverter, prices, rooms, signed, weather
 
-PATH = "/plan/planner"
+PATH, ASKER = "/plan/planner", "/console/asker"
 HOUSE = a_house()
 AIR: dict[str, float | None] = {"hall": 20.0, "bath": 21.5}
 
@@ -69,6 +70,20 @@ def by_rules(problem: object) -> object:
     return sign(problem, RulesPlanner().solve(problem, time_limit_s=1.0))
 
 
+class Asker(Behaviour):
+    """Passes questions on, and keeps what comes back."""
+
+    def __init__(self, answers: list[object]) -> None:
+        self._answers = answers
+
+    def handle(self, message: object) -> None:
+        match message:
+            case PlanQuestion():
+                self.ctx.ask(PATH, message, timeout_s=100.0)
+            case Answer(value=value):
+                self._answers.append(value)
+
+
 class Room(Bench):
     """A planner with workers that are functions; what they were asked is kept."""
 
@@ -84,6 +99,7 @@ class Room(Bench):
     ) -> None:
         self.requests: list[ForecastRequest] = []
         self.problems: list[PlanProblem] = []
+        self.answers: list[object] = []
         self.forecaster, self.optimizer, self.seconds = forecaster, optimizer, {"forecast": forecast_s, "plan": plan_s}
         plants = nominal_plants(HOUSE)
         base: dict[str, object] = {
@@ -92,11 +108,13 @@ class Room(Bench):
             "forecast_deadline_s": 20.0, "plan_deadline_s": 30.0, "soc_max_age_s": 1e9, **changes,
         }  # fmt: skip
         setup = PlannerSetup(**base)  # type: ignore[arg-type]
+        methods: dict[str, Callable[[object], object]] = {"plan": self._plan, "card": str}
         super().__init__(
             {
                 FORECASTER: lambda: Port(lambda: FunctionWorker({"forecast": self._forecast}, self.seconds)),
-                OPTIMIZER: lambda: Port(lambda: FunctionWorker({"plan": self._plan}, self.seconds)),
+                OPTIMIZER: lambda: Port(lambda: FunctionWorker(methods, self.seconds)),
                 PATH: lambda: Planner(setup),
+                ASKER: lambda: Asker(self.answers),
             },
             events=(PlanReady, PlanFailed, ForecastReady, Alarm),
         )
@@ -332,12 +350,39 @@ def test_without_any_forecast_there_is_no_plan() -> None:
 def test_a_plan_past_its_deadline_is_one_alarm_until_the_next_plan() -> None:
     room = ready(plan_s=1000.0)
     room.run(2 * 900 + 100)
-    assert len(room.fails()) == 3 and "plan deadline" in room.fails()[0]
+    assert len(room.fails()) == 6, "in each quarter hour it is asked for once more, and then no more"
+    assert all("plan deadline" in reason for reason in room.fails())
     assert room.alarms("planner") == [True]
     room.seconds["plan"] = 1.0
     room.run(900)
     assert room.alarms("planner") == [True, False]
     assert len(room.of(PlanReady)) == 1
+
+
+def test_a_plan_that_was_lost_with_its_worker_is_asked_for_again_soon() -> None:
+    room = ready(plan_s=1000.0)
+    room.run(50)
+    assert ["plan deadline" in reason for reason in room.fails()] == [True]
+    room.seconds["plan"] = 1.0
+    room.run(30)
+    assert [p.problem.start for p in room.of(PlanReady)] == [START], "not only in the next quarter hour"
+    room.run(800)
+    assert len(room.problems) == 2
+
+
+def test_a_plan_that_waits_behind_a_question_that_hangs_has_its_whole_time_all_the_same() -> None:
+    room = ready(plan_s=25.0, forecast_s=1.0)
+    room.run(899)
+    assert len(room.of(PlanReady)) == 1
+    room.seconds["card"] = 1000.0
+    room.tell(ASKER, PlanQuestion(kind="card"))
+    room.run(60)
+    assert room.fails() == [] and len(room.of(PlanReady)) == 2
+    (answer,) = room.answers
+    assert isinstance(answer, NoAnswer) and "deadline" in answer.reason
+    room.seconds["plan"] = 1000.0
+    room.run(900)
+    assert "not done within 30 s" in room.fails()[0], "no question is open any more"
 
 
 def test_one_plan_at_a_time_however_much_happens() -> None:
