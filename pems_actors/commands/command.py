@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
 from models.errors import ConfigError, ConsoleError
+from models.types.command import Level
 from pems_actors.arguments import duration_s
 from pems_actors.commands.ask import check_path
 from pems_actors.commands.options import Json, State, show
@@ -107,7 +109,8 @@ def register(app: typer.Typer) -> None:
         if for_ is not None:
             params["for_s"] = duration_s("--for", for_, low_s=10.0, high_s=OVERRIDE_MAX_S)
         how_long = f" for {span(duration_s('--for', for_))}" if for_ is not None else ""
-        _tell(state, "override", params, f"{point} is held at {wanted}{how_long}", json_)
+        done = f"{point} is held at {wanted}{how_long}"
+        _tell(state, "override", params, done, json_, otherwise=f"{point} is to be {wanted}{how_long}: accepted, but ")
 
     @app.command(help=_RELEASE, short_help="End your override of a point.")
     def release(
@@ -186,8 +189,13 @@ def _fault_value(text: str) -> bool | float:
     return number
 
 
-def _tell(state: State, method: str, params: dict[str, object], done: str, json_: bool) -> None:
-    """Tell the house; `{"ok": false, "reason": ...}` is a refusal like any other."""
+def _tell(
+    state: State, method: str, params: dict[str, object], done: str, json_: bool, *, otherwise: str | None = None
+) -> None:
+    """Tell the house; `{"ok": false, "reason": ...}` is a refusal like any other.
+
+    `done` is what is said, `otherwise` how that begins where something stronger holds the point.
+    """
     answer = call(running(state), method, params)
     if isinstance(answer, dict) and answer.get("ok") is False:
         raise ConsoleError(str(answer.get("reason") or "refused"), hint=answer.get("hint"))
@@ -200,4 +208,21 @@ def _tell(state: State, method: str, params: dict[str, object], done: str, json_
             if name not in SAID and isinstance(value, kept) and value != ""
         }
         extra = f" ({shown(rest)})" if rest else ""
+        but = _held_back(answer.get("now"))
+        if otherwise is not None and but:
+            done, extra = otherwise + but, ""
     show(answer, Text(f"{done}{extra}"), json_)
+
+
+def _held_back(now: object) -> str:
+    """What keeps a person's wish from acting, as the point stands now; empty: nothing does."""
+    if not isinstance(now, Mapping):
+        return ""
+    level = now.get("level")
+    if now.get("tripped"):
+        return f"tripped by {now['tripped']}: acts after its reset"
+    if now.get("waiting"):
+        return f"it waits: {now['waiting']}"
+    if isinstance(level, int) and level < Level.USER:
+        return f"held back: {now.get('reason')}"
+    return ""

@@ -242,6 +242,28 @@ def test_status_names_each_limit_with_its_power_times_and_who_asks_for_it(said: 
         assert "limit" not in " ".join(tell("status"))
 
 
+def test_an_override_behind_a_trip_says_that_it_acts_after_the_reset(said: Said, served: Console) -> None:
+    trip = served.call("trip", points=["*"])["id"]
+    served.lab.run(5)
+    for point, value in ((HALL, "on"), ("inverter.export_limit_kw", "2.5")):
+        code, out, _ = said("override", point, value, "--for", "10m", "--state", "state")
+        told = f"{point} is to be {value} for 10 min: accepted, but tripped by {trip}: acts after its reset"
+        assert (code, " ".join(out.split())) == (0, told)
+    served.call("reset", id=trip)
+    served.lab.run(5)
+    code, out, _ = said("override", HALL, "on", "--for", "10m", "--state", "state")
+    assert out == f"{HALL} is held at on for 10 min (outcome accepted)\n"
+
+
+def test_an_override_that_the_limit_holds_back_says_so(said: Said, served: Console) -> None:
+    served.call("limit", import_kw=0.0, for_s=3600.0)
+    served.lab.run(30)
+    code, out, _ = said("override", HALL, "on", "--for", "10m", "--state", "state")
+    assert code == 0, out
+    assert out.startswith(f"{HALL} is to be on for 10 min: accepted, but it waits: 1.2 kW more than the 0.0 kW left")
+    assert "(grid operator's limit 0 kW until 11:11)" in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
