@@ -156,6 +156,7 @@ def _plan(config: HouseFile, parts: Parts) -> SupervisorSpec:
         replan_s=timing.replan_s,
         tick_s=max(timing.gate_tick_s, 5.0),
         soc_max_age_s=max(900.0, timing.telemetry_max_age_s),
+        reading_max_age_s=timing.telemetry_max_age_s,
         forecast_deadline_s=planner.forecast_deadline_s,
         plan_deadline_s=planner.solve_deadline_s,
         forecast=parts.forecast,

@@ -75,6 +75,7 @@ class PlannerSetup:
     replan_s: float = 900.0
     tick_s: float = 15.0
     soc_max_age_s: float = 900.0
+    reading_max_age_s: float = 60.0  # of the grid's power, for the peak that is billed
     forecast_deadline_s: float = 20.0
     plan_deadline_s: float = 30.0
     forecast: Callable[[ForecastRequest], HouseForecast] | None = None  # perfect foresight: no worker
@@ -119,7 +120,7 @@ class Planner(Behaviour):
         self._states = self._setup.states()
         self._questions = OpenQuestions(self.ctx, OPTIMIZER)
         self._oddities = Oddities(self.ctx)
-        self._peak = MonthPeak(self._setup.zone, self._setup.peaks)
+        self._peak = MonthPeak(self._setup.zone, self._setup.peaks, stale_s=self._setup.reading_max_age_s)
         settings = self._setup.settings
         self._calm = Calm(
             self._setup.zone, at_most_eur=settings.keep_plan_eur, per_day_eur=settings.keep_plan_eur_per_day

@@ -484,7 +484,7 @@ def test_a_plan_is_asked_to_keep_to_the_one_before() -> None:
 
 def test_a_price_on_power_comes_with_the_peak_of_the_month() -> None:
     tariff = HOUSE.tariff.model_copy(update={"peak_eur_per_kw": 5.0})
-    room = ready(house=HOUSE.model_copy(update={"tariff": tariff}))
+    room = ready(house=HOUSE.model_copy(update={"tariff": tariff}), reading_max_age_s=900.0)
     room.run(30)
     assert room.problems[0].peak == PeakPrice(eur_per_kw=5.0, measured_kw=0.0)
     for _ in range(3):
