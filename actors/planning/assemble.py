@@ -123,7 +123,7 @@ def assemble(
         rooms=rooms,
         phase_limit_kw=limit_kw / 3 if connection.phases == 3 else None,
         import_limits_kw=_import_limits_kw(now, forecast, steps, limit_kw, settings.import_margin_kw),
-        peak=_peak(house.tariff, now.peak_kw, dt_h),
+        peak=_peak(house.tariff, now.peak_kw, forecast.start.astimezone(zone), ends[-1], dt_h),
         mode_now=now.mode,
         mode_held_slots=now.mode_held_slots,
         mode_forced_slots=min(steps, math.ceil(now.mode_forced_s / forecast.dt_s)) if now.mode is not None else 0,
@@ -199,12 +199,19 @@ def _renumbered(room: RoomProblem, kept: Mapping[int, int]) -> RoomProblem:
     return replace(room, neighbours=tuple((kept[i], k) for i, k in room.neighbours if i in kept))
 
 
-def _peak(tariff: Tariff, measured_kw: float, dt_h: float) -> PeakPrice | None:
-    """The price on power per slot: a tariff bills quarter hours, whatever the plan is made of."""
+def _peak(tariff: Tariff, measured_kw: float, start: datetime, end: datetime, dt_h: float) -> PeakPrice | None:
+    """The price on power per slot: a tariff bills quarter hours, whatever the plan is made of.
+
+    A problem has one value for what is paid already. Where it reaches into the next month (of the house's own
+    calendar, that of `start` and `end`), this month's peak is none: too little is bought for free before the month's
+    end, which costs less than a new month's peak that nobody saw coming.
+    """
     if tariff.peak_eur_per_kw <= 0.0:
         return None
     once = tariff.peak_per == "month"
-    free_kw = max(tariff.peak_free_kw, measured_kw) if once else tariff.peak_free_kw
+    last = end - timedelta(microseconds=1)
+    paid = once and (start.year, start.month) == (last.year, last.month)
+    free_kw = max(tariff.peak_free_kw, measured_kw) if paid else tariff.peak_free_kw
     eur_per_kw = tariff.peak_eur_per_kw * (1.0 if once else dt_h / _BILLED_H)
     return PeakPrice(eur_per_kw=eur_per_kw, measured_kw=free_kw, once=once)
 

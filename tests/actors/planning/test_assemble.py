@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,7 +13,7 @@ from actors.planning.outlook import Outlook
 from models.physics.rooms import nominal_plants
 from models.types.house import Connection, House
 from models.types.mode import REGULAR
-from solvers.problem import PlanProblem
+from solvers.problem import PeakPrice, PlanProblem
 from solvers.validate import validate
 from tests.actors.devices.bench import BATH, HALL, START, a_house
 from tests.actors.planning.plans import forecast, states
@@ -155,3 +155,21 @@ def test_a_price_on_power_bills_quarter_hours_whatever_the_slots_are(per: str, e
     assert peak is not None
     hour_kw = [4.0] * slots_an_hour
     assert peak.cost_eur(hour_kw) == pytest.approx(2.0 * 3.0 * (4 if each else 1))
+
+
+@pytest.mark.parametrize(
+    ("start", "free_kw"),
+    [
+        (datetime(2021, 2, 26, 23, 0, tzinfo=UTC), 6.0),  # midnight in Berlin: 48 h end with the month
+        (datetime(2021, 2, 26, 23, 15, tzinfo=UTC), 1.0),
+        (datetime(2021, 2, 28, 22, 45, tzinfo=UTC), 1.0),
+        (datetime(2021, 2, 28, 23, 0, tzinfo=UTC), 6.0),
+    ],
+)
+def test_a_plan_that_reaches_into_the_next_month_has_no_peak_that_is_paid_already(
+    start: datetime, free_kw: float
+) -> None:
+    tariff = HOUSE.tariff.model_copy(update={"peak_eur_per_kw": 5.0, "peak_free_kw": 1.0})
+    now = replace(NOW, at=start, peak_kw=6.0)
+    problem = made(now, HOUSE.model_copy(update={"tariff": tariff}), forecast=forecast(start=start))
+    assert problem.peak == PeakPrice(eur_per_kw=5.0, measured_kw=free_kw)
