@@ -48,6 +48,7 @@ class MemoryPeaks:
     """The month's highest import; survives restarts of the planner."""
 
     def __init__(self) -> None:
+        self.problem = ""  # memory has none
         self._saved: tuple[tuple[int, int], float] | None = None
 
     def load(self) -> tuple[tuple[int, int], float] | None:

@@ -16,6 +16,10 @@ Month = tuple[int, int]  # year, month of the house's calendar
 class PeakStore(Protocol):
     """Where the month's peak survives a restart."""
 
+    @property
+    def problem(self) -> str:
+        """Why it could not be read or written last; empty: all is well."""
+
     def load(self) -> tuple[Month, float] | None:
         """What was saved last; None: nothing, or it cannot be read."""
 
@@ -58,6 +62,11 @@ class MonthPeak:
                 since = until
         self._enter(floor_slot(at))
 
+    @property
+    def problem(self) -> str:
+        """Why a restart would not know the peak; empty: it would. Tried again each quarter hour."""
+        return self._store.problem
+
     def measured_kw(self, now: datetime) -> float:
         """The highest quarter hour of this month [kW]; 0: none was measured yet."""
         return self._kw if self._month == self._of(now) else 0.0
@@ -69,6 +78,8 @@ class MonthPeak:
             if month != self._month or kw > self._kw:
                 self._month, self._kw = month, kw
                 self._store.save(month, kw)
+            elif self._store.problem:
+                self._store.save(self._month, self._kw)
         if slot != self._slot:
             self._slot, self._kwh = slot, 0.0
 

@@ -113,6 +113,7 @@ class Planner(Behaviour):
         self._problem: PlanProblem | None = None
         self._running: RunningPlan | None = None
         self._alarmed = False
+        self._peak_alarmed = False
         self.made, self.failed = 0, 0
 
     def on_start(self) -> None:
@@ -121,6 +122,7 @@ class Planner(Behaviour):
         self._questions = OpenQuestions(self.ctx, OPTIMIZER)
         self._oddities = Oddities(self.ctx)
         self._peak = MonthPeak(self._setup.zone, self._setup.peaks, stale_s=self._setup.reading_max_age_s)
+        self._tell_of_peak()
         settings = self._setup.settings
         self._calm = Calm(
             self._setup.zone, at_most_eur=settings.keep_plan_eur, per_day_eur=settings.keep_plan_eur_per_day
@@ -183,8 +185,17 @@ class Planner(Behaviour):
             self._load.see(now, reading.load_kw - heating_kw)
         if reading.grid_kw is not None:
             self._peak.see(now, reading.grid_kw)
+            self._tell_of_peak()
         if reading.pv_kw is not None:
             self._see_pv(now, reading.pv_kw, reading.grid_kw)
+
+    def _tell_of_peak(self) -> None:
+        """An alarm while the month's peak is on no disk that can be read and written."""
+        problem = self._peak.problem
+        if bool(problem) != self._peak_alarmed:
+            self._peak_alarmed = bool(problem)
+            text = f"the month's highest import would be forgotten at a restart: {problem}" if problem else ""
+            self.ctx.publish(Alarm(at=self.ctx.clock.now(), name="peak_unsaved", active=bool(problem), text=text))
 
     def _see_pv(self, now: datetime, pv_kw: float, grid_kw: float | None) -> None:
         """Quarter-hour means of PV; NaN where the export limit may have curtailed it."""

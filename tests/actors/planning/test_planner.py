@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -26,6 +27,7 @@ from actors.planning.planner import FORECASTER, OPTIMIZER, Planner, PlannerSetup
 from actors.planning.questions import NoAnswer, PlanQuestion
 from actors.planning.rooms_tracker import ObservedRooms
 from actors.runtime import Answer, Behaviour, FunctionWorker, Port, WorkerDone
+from actors.store.peaks import PEAKS_FILE, FilePeaks
 from models.errors import DataError
 from models.physics.rooms import nominal_plants
 from models.types.command import Level
@@ -491,6 +493,31 @@ def test_a_price_on_power_comes_with_the_peak_of_the_month() -> None:
         room.publish(inverter(0.5, grid_kw=6.0))
         room.run(900)
     assert room.problems[-1].peak == PeakPrice(eur_per_kw=5.0, measured_kw=6.0)
+
+
+def test_a_peak_that_cannot_be_read_or_kept_is_an_alarm_until_it_can(tmp_path: Path) -> None:
+    (tmp_path / PEAKS_FILE).write_text("{")
+    room = ready(peaks=FilePeaks(tmp_path), reading_max_age_s=900.0)
+    assert room.alarms("peak_unsaved") == [True]
+    said = room.of(Alarm)[0].text
+    assert "highest import would be forgotten" in said and PEAKS_FILE in said
+    room.publish(inverter(0.5, grid_kw=6.0))
+    room.run(900)
+    room.publish(inverter(0.5, grid_kw=0.0))
+    assert room.alarms("peak_unsaved") == [True, False], "written anew"
+
+    tmp_path.rename(tmp_path.parent / "gone")  # the disk is away
+    for kw in (7.0, 0.0):
+        room.publish(inverter(0.5, grid_kw=kw))
+        room.run(900)
+    assert room.alarms("peak_unsaved") == [True, False, True]
+    tmp_path.mkdir()
+    for _ in range(2):
+        room.publish(inverter(0.5, grid_kw=0.0))
+        room.run(900)
+    assert room.alarms("peak_unsaved") == [True, False, True, False], "tried again without a higher one"
+    month, kw = FilePeaks(tmp_path).load() or ((0, 0), 0.0)
+    assert month == (2021, 2) and kw == pytest.approx(7.0, rel=0.02)
 
 
 def test_the_reserve_of_the_house_file_is_planned_for() -> None:
