@@ -170,7 +170,9 @@ def _draw(folder: Path, plot: Path, house: HouseFile, scorecard: Mapping[str, An
 _ROWS: tuple[tuple[str, str, int], ...] = (
     ("cost_eur", "cost EUR", 2),
     ("energy_eur", "  on the meter", 2),
+    ("power_eur", "  on power", 2),
     ("wear_eur", "  battery wear", 2),
+    ("deep_wear_eur", "  deep cycles", 2),
     ("tail_eur", "  72 h after", 2),
     ("import_kwh", "import kWh", 1),
     ("export_kwh", "export kWh", 1),
@@ -185,6 +187,7 @@ _ROWS: tuple[tuple[str, str, int], ...] = (
     ("relay_switches", "relay switches", 0),
     ("setting_writes", "setting writes", 0),
 )
+_WHERE_BILLED = ("power_eur", "deep_wear_eur")  # a house without such a price has no such row
 _STRATEGY_ROWS: tuple[tuple[str, str, int, float], ...] = (  # figure, name, decimals, factor
     ("grid_charged_kwh", "charged from the grid kWh", 1, 1),
     ("cheap_charging_share", "  in the day's cheapest fifth %", 0, 100),
@@ -216,6 +219,8 @@ def _table(scorecard: Mapping[str, Any]) -> Table:
     for policy in scores:
         result.add_column(policy, justify="right")
     for key, name, decimals in _ROWS:
+        if key in _WHERE_BILLED and all(score.get(key) is None for score in scores.values()):
+            continue
         cells = [_figure(score.get(key), decimals) for score in scores.values()]
         result.add_row(Text(name), *cells, style="bold" if key == "cost_eur" else "")
     result.add_section()

@@ -37,11 +37,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WEEK_HEIGHT_PX = 1800
+WHERE_BILLED = ("power_eur", "deep_wear_eur")  # a house without such a price has no such column
 
 TABLE: tuple[tuple[str, str, float, int], ...] = (  # figure, heading, scale, decimals
     ("cost_eur", "cost\nEUR", 1, 2),
     ("energy_eur", "meter\nEUR", 1, 2),
+    ("power_eur", "power\nEUR", 1, 2),
     ("wear_eur", "wear\nEUR", 1, 2),
+    ("deep_wear_eur", "deep\nEUR", 1, 2),
     ("tail_eur", "72 h after\nEUR", 1, 2),
     ("import_kwh", "import\nkWh", 1, 1),
     ("export_kwh", "export\nkWh", 1, 1),
@@ -229,9 +232,11 @@ def end_labels(ax: Axes, ends: Mapping[str, float]) -> None:
 def _table(figure: Figure, scores: Mapping[str, PolicyScore]) -> float:
     """The scores, a line each. Returns where the panels start, from the top [px]."""
     names_px, top_px, line_px = 90, 104, 21
-    step_px = (WIDTH_PX - LEFT_PX - names_px - 50) / len(TABLE)
-    right_px = [LEFT_PX + names_px + step_px * (column + 1) for column in range(len(TABLE))]
-    for x, (_, over, _, _) in zip(right_px, TABLE, strict=True):
+    billed = {key for key in WHERE_BILLED if any(getattr(score, key) is not None for score in scores.values())}
+    columns = [column for column in TABLE if column[0] not in WHERE_BILLED or column[0] in billed]
+    step_px = (WIDTH_PX - LEFT_PX - names_px - 50) / len(columns)
+    right_px = [LEFT_PX + names_px + step_px * (column + 1) for column in range(len(columns))]
+    for x, (_, over, _, _) in zip(right_px, columns, strict=True):
         put(figure, x, top_px, over, fontsize=9, color=FAINT, ha="right")
     listed = [name for name in POLICY_LINES if name in scores]
     listed += [name for name in scores if name not in listed]
@@ -239,7 +244,7 @@ def _table(figure: Figure, scores: Mapping[str, PolicyScore]) -> float:
         y = top_px + 32 + line_px * line
         weight = "bold" if name == "pems" else "normal"
         put(figure, LEFT_PX, y, name, fontsize=11, color=policy_line(name)[0], fontweight=weight)
-        for x, (field, _, scale, decimals) in zip(right_px, TABLE, strict=True):
+        for x, (field, _, scale, decimals) in zip(right_px, columns, strict=True):
             value = getattr(scores[name], field)
             text = "?" if value is None else signed(value * scale, decimals)
             put(figure, x, y, text, fontsize=10.5, ha="right", fontweight=weight)

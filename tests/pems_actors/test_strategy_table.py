@@ -51,6 +51,18 @@ def test_every_figure_of_a_strategy_has_its_line_and_five_policies_fit_into_a_hu
     assert not any("…" in line for line in lines), "nothing is cut"
 
 
+def test_power_and_deep_cycles_have_a_line_only_where_the_house_has_a_price_for_them() -> None:
+    card = card_of(rows_of(2))
+    assert not any("on power" in line or "deep cycles" in line for line in shown(card))
+
+    for figures in card["policies"].values():
+        figures["power_eur"] = 12.5
+    lines = shown(card)
+    power = next(line for line in lines if "on power" in line).split("│")
+    assert [cell.strip() for cell in power[2:7]] == ["12.50"] * 5
+    assert not any("deep cycles" in line for line in lines)
+
+
 def test_shares_are_shown_in_percent_and_what_has_no_meaning_as_a_dash() -> None:
     card = card_of(rows_of(2), switches=None)
     card["policies"]["pems"] |= {"cheap_charging_share": 0.976, "arbitrage_eur_per_day": -0.001}
