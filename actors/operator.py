@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 from actors.messages import Alarm, LiftLimits, LimitImport, OperatorLimits, Tick
 from actors.runtime import Behaviour
@@ -78,7 +79,7 @@ class Operator(Behaviour):
         """DataError unless it can be meant."""
         now, own_kw = self.ctx.clock.now(), self._house.connection.import_limit_kw
         if limit.end <= now:
-            raise DataError(f"limit is over since {limit.end.isoformat()}", hint="give an end that is still to come")
+            raise DataError(f"limit is over since {self._local(limit.end)}", hint="give an end that is still to come")
         if limit.end - limit.start > LONGEST:
             days = (limit.end - limit.start) / timedelta(days=1)
             raise DataError(
@@ -86,7 +87,7 @@ class Operator(Behaviour):
             )
         if limit.start - now > AHEAD:
             raise DataError(
-                f"limit begins at {limit.start.isoformat()}, more than {AHEAD.days} days ahead",
+                f"limit begins at {self._local(limit.start)}, more than {AHEAD.days} days ahead",
                 hint="tell it when it is nearer",
             )
         if limit.import_kw > own_kw:
@@ -96,6 +97,10 @@ class Operator(Behaviour):
             )
         if len(self._limits) >= KEPT:
             raise DataError(f"{KEPT} limits are kept already", hint="lift those that no longer hold")
+
+    def _local(self, at: datetime) -> str:
+        """A time as the house's clocks show it."""
+        return f"{at.astimezone(ZoneInfo(self._house.site.timezone)):%Y-%m-%d %H:%M}"
 
     def _forget(self) -> bool:
         """Drop what is over; True if anything was."""

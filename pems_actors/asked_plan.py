@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -108,5 +108,5 @@ def _of_file(path: Path) -> Asked:
         return Asked(problem=loaded.problem, plan=plan, zone=ZoneInfo("UTC"), title=loaded.name)
     problem, plan = load(path)
     zone = ZoneInfo(problem.timezone)
-    issued = problem.issued.astimezone(UTC)
-    return Asked(problem=problem, plan=plan, zone=zone, title=f"{path.name}, made {issued:%Y-%m-%d %H:%M} UTC")
+    title = f"{path.name}, made {problem.issued.astimezone(zone):%Y-%m-%d %H:%M}"
+    return Asked(problem=problem, plan=plan, zone=zone, title=title)

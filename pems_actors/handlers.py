@@ -101,6 +101,7 @@ class Handlers:
         device = self._snapshot(spec.device)
         permit = {"permit_left_s": gate.get("permit_left_s")}
         told = {"point": spec.name, **row, **permit, "next": _next(row), "device": _device_row(device, spec.name)}
+        told["zone"] = self._config.house.site.timezone
         plan = self._snapshot("/ops/status").get("plan", {})
         return {**told, "card": _card_of(spec.name), "remarks": _remarks_on(spec.name, plan.get("remarks", []))}
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -85,14 +87,16 @@ def _label(cell: Mapping[str, Any]) -> Text:
 
 
 def why(answer: Mapping[str, Any]) -> RenderableType:
-    """Who holds a point, what comes next, what was said about it, and how far the order got."""
-    parts: list[RenderableType] = [_headline(answer), _facts(answer)]
+    """Who holds a point, what comes next, what was said about it, and how far the order got; times as the house's
+    clocks show them."""
+    zone = ZoneInfo(str(answer.get("zone") or "UTC"))
+    parts: list[RenderableType] = [_headline(answer), _facts(answer, zone)]
     slots = [slot for slot in answer.get("slots") or () if isinstance(slot, Mapping)]
     if slots:
-        parts += [Text(), _slots(slots)]
+        parts += [Text(), _slots(slots, zone)]
     verdicts = [verdict for verdict in answer.get("verdicts") or () if isinstance(verdict, Mapping)]
     if verdicts:
-        parts += [Text(), _verdicts(verdicts)]
+        parts += [Text(), _verdicts(verdicts, zone)]
     device = answer.get("device")
     if device:
         parts += [Text(), Text("device", style="bold"), state(device)]
@@ -115,13 +119,13 @@ def _headline(answer: Mapping[str, Any]) -> Text:
     return text
 
 
-def _facts(answer: Mapping[str, Any]) -> RenderableType:
+def _facts(answer: Mapping[str, Any], zone: tzinfo) -> RenderableType:
     grid = Table.grid(padding=(0, 2))
     for name, value in (
         ("why", answer.get("reason")),
         ("waiting", answer.get("waiting")),
-        ("since", _since(answer.get("since"), answer.get("for_s"))),
-        ("until", _until(answer.get("until"), answer.get("left_s"))),
+        ("since", _since(answer.get("since"), answer.get("for_s"), zone)),
+        ("until", _until(answer.get("until"), answer.get("left_s"), zone)),
         ("then", _next(answer.get("next"))),
         ("default", shown(answer.get("default"))),
         ("permit", _permit(answer)),
@@ -131,19 +135,19 @@ def _facts(answer: Mapping[str, Any]) -> RenderableType:
     return grid
 
 
-def _slots(slots: Iterable[Mapping[str, Any]]) -> Table:
+def _slots(slots: Iterable[Mapping[str, Any]], zone: tzinfo) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False, title="asked for", title_justify="left")
     for name in ("level", "by", "value", "ends", "note"):
         table.add_column(name)
     for slot in slots:
-        ends = _until(slot.get("until"), slot.get("left_s")) or "never"
+        ends = _until(slot.get("until"), slot.get("left_s"), zone) or "never"
         note = str(slot.get("note") or "")
         cells = (_level(slot.get("level")), shown(slot.get("source")), shown(slot.get("value")), ends, note)
         table.add_row(*map(Text, cells))  # Text: what a device or a person wrote is no markup
     return table
 
 
-def _verdicts(verdicts: Iterable[Mapping[str, Any]]) -> Table:
+def _verdicts(verdicts: Iterable[Mapping[str, Any]], zone: tzinfo) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False, title="last verdicts", title_justify="left")
     for name in ("at", "by", "value", "verdict", "reason"):
         table.add_column(name)
@@ -151,7 +155,7 @@ def _verdicts(verdicts: Iterable[Mapping[str, Any]]) -> Table:
         outcome = str(one.get("outcome", UNKNOWN))
         said = Text(outcome, style=OUTCOME_STYLE.get(outcome, ""))
         reason = str(one.get("reason") or "")
-        before = (_time(one.get("at")), shown(one.get("source")), shown(one.get("value")))
+        before = (_time(one.get("at"), zone), shown(one.get("source")), shown(one.get("value")))
         table.add_row(*map(Text, before), said, Text(reason))
     return table
 
@@ -222,20 +226,24 @@ def _level(level: object) -> str:
     return f"{level} {name}" if name else shown(level)
 
 
-def _time(text: object) -> str:
-    """The time of day of an ISO time, as it was written."""
+def _time(text: object, zone: tzinfo) -> str:
+    """The time of day of an ISO time on the clocks of a zone; what is none, or has no zone, as it was written."""
     word = str(text or UNKNOWN)
-    return word[11:19] if len(word) >= 19 and word[10] == "T" else word
+    try:
+        at = datetime.fromisoformat(word)
+    except ValueError:
+        return word
+    return word if at.tzinfo is None else f"{at.astimezone(zone):%H:%M:%S}"
 
 
-def _since(since: object, for_s: object) -> str:
+def _since(since: object, for_s: object, zone: tzinfo) -> str:
     ago = f"{span(for_s)} ago" if isinstance(for_s, (int, float)) else ""
-    return f"{_time(since)} ({ago})" if since and ago else _time(since) if since else ago
+    return f"{_time(since, zone)} ({ago})" if since and ago else _time(since, zone) if since else ago
 
 
-def _until(until: object, left_s: object) -> str:
+def _until(until: object, left_s: object, zone: tzinfo) -> str:
     left = f"in {span(left_s)}" if isinstance(left_s, (int, float)) else ""
-    return f"{_time(until)} ({left})" if until and left else _time(until) if until else left
+    return f"{_time(until, zone)} ({left})" if until and left else _time(until, zone) if until else left
 
 
 def _next(value: object) -> str:

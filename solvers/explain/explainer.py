@@ -25,7 +25,7 @@ from solvers.explain.barred import Choice, bar
 from solvers.explain.cards import Alternative, DecisionCard, Flip, ModeSpan, Quantity
 from solvers.explain.facts import facts
 from solvers.explain.flips import find, windows
-from solvers.explain.ledger import Ledger, slot_time, terms
+from solvers.explain.ledger import Ledger, local, slot_time, terms
 from solvers.explain.probe import Probe, battery_fixes
 from solvers.explain.relaxed import flow_block, heat_block, relaxed_card
 from solvers.finish import Verdict, finish
@@ -218,8 +218,8 @@ def slot_of(problem: PlanProblem, at: datetime) -> int:
     if not 0 <= slot < problem.steps:
         end = slot_time(problem, problem.steps)
         raise PlanError(
-            f"{at:%Y-%m-%d %H:%M %Z} is outside the plan, which goes from {problem.start:%Y-%m-%d %H:%M} to "
-            f"{end:%Y-%m-%d %H:%M} UTC",
+            f"{local(problem, at)} is outside the plan, which goes from {local(problem, problem.start)} to "
+            f"{local(problem, end)} ({problem.timezone})",
             hint="ask for a time within it",
         )
     return slot

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -160,3 +161,8 @@ def _window(amount: Array) -> tuple[int, int]:
 def slot_time(problem: PlanProblem, slot: int) -> datetime:
     """Beginning of a slot, aware UTC; `problem.steps` is the end of the horizon."""
     return problem.start + timedelta(hours=problem.dt_h * slot)
+
+
+def local(problem: PlanProblem, at: datetime) -> str:
+    """A time as the house's clocks show it."""
+    return f"{at.astimezone(ZoneInfo(problem.timezone)):%Y-%m-%d %H:%M}"

@@ -17,7 +17,7 @@ from models.errors import PlanError
 from solvers.explain.cards import Alternative, DecisionCard, Facts, Flip, HeatSpan, Quantity
 from solvers.explain.facts import facts
 from solvers.explain.flips import Window, changed, price_range
-from solvers.explain.ledger import Ledger, slot_time, terms
+from solvers.explain.ledger import Ledger, local, slot_time, terms
 from solvers.explain.probe import Fix, Probe, battery_fixes
 from solvers.model.kept import Solution
 from solvers.problem import PlanProblem
@@ -82,7 +82,7 @@ def flow_block(problem: PlanProblem, result: PlanResult, slot: int) -> Block:
         near = min(busy, key=lambda t: abs(t - slot), default=None)
         idle = "the battery rests, which has no single opposite"
         if near is not None:
-            idle += f"; it works at {slot_time(problem, near):%Y-%m-%d %H:%M} UTC"
+            idle += f"; it works at {local(problem, slot_time(problem, near))}"
     return Block(
         point="battery",
         what={1: "charge", -1: "discharge", 0: "rest"}[signs[slot]],

@@ -32,6 +32,7 @@ WHY: dict[str, Any] = {
     "level": 8,
     "reason": "held by user",
     "waiting": "",
+    "zone": "Europe/Prague",
     "since": "2021-02-08T07:00:00+01:00",
     "for_s": 90.0,
     "left_s": 510.0,
@@ -72,6 +73,13 @@ def test_tree_shows_who_supervises_whom_even_where_a_supervisor_is_not_listed() 
     assert indent["gate"] > indent["core"]
     assert indent["optimizer"] > indent["plan"]
     assert "2 restarts" in text(render.tree(CELLS))
+
+
+def test_why_tells_times_on_the_clocks_of_the_house() -> None:
+    for zone, clock in (("Europe/Prague", "07:00:00"), ("Asia/Tokyo", "15:00:00")):
+        lines = text(render.why({**WHY, "zone": zone})).splitlines()
+        assert next(line for line in lines if "refused" in line).split()[0] == clock
+        assert next(line for line in lines if line.startswith("  since")).split()[1] == clock
 
 
 def test_why_says_who_holds_the_point_and_what_comes_next() -> None:

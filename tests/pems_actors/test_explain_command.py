@@ -126,7 +126,7 @@ def test_a_plan_that_is_saved_is_explained_as_the_running_one(said: Said, state:
     [
         ("explain --at 25:00", "'25:00' is no time; write it as 18:00"),
         ("explain --at soon", "'soon' is no time"),
-        ("explain --at 2021-02-20T18:00", "is outside the plan, which goes from 2021-02-08"),
+        ("explain --at 2021-02-20T18:00", "2021-02-20 18:00 is outside the plan, which goes from 2021-02-08 12:00"),
         ("explain --room salon", "no heated room is called 'salon'; such as hall, bath, living"),
         ("explain --plan x.json", "--state and --plan name two plans; leave one out"),
         ("explain --made 6:00", "--made belongs to a simulated day"),

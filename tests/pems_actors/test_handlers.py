@@ -79,6 +79,7 @@ def test_status_of_a_house_that_knows_nothing_yet_says_so_and_guesses_nothing() 
 def test_why_names_the_holder_the_next_one_the_permit_and_how_far_the_order_got(console: Console) -> None:
     before = console.call("why", point=HALL)
     assert before["holder"] == DISPATCHER and before["next"] == {"holder": "default", "level": 16, "value": "auto"}
+    assert before["zone"] == console.home.house.site.timezone
     assert before["permit_left_s"] > 0 and before["device"]["stage"] in ("waiting", "written", "applied", "failed")
     console.call("override", point=HALL, value="off", for_s=600.0)
     console.home.run(120)
