@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -96,10 +97,22 @@ def _local(at: datetime, zone: ZoneInfo) -> str:
     return f"{local:%A} {local.day} {local:%B %Y, %H:%M}"
 
 
+def _is_case(path: Path) -> bool:
+    """Whether a file is meant as a planning case; what is wrong with it is told by who reads it as what it is."""
+    if path.suffix.lower() != ".json":
+        return False
+    beside = path.with_suffix(".csv").is_file()
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError):
+        return beside
+    return isinstance(fields, dict) and "type" not in fields and (beside or "step_min" in fields)
+
+
 def _of_file(path: Path) -> Asked:
     from pems_actors.plan_file import load
 
-    if path.suffix.lower() == ".json" and path.with_suffix(".csv").is_file():
+    if _is_case(path):
         from solvers.cascade import Cascade
         from solvers.case import load_case
 

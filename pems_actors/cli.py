@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ INTERNAL_ERROR = 70
 INTERRUPTED = 130
 PROGRAM = "python -m pems_actors"
 DEBUG_VARIABLE = "PEMS_DEBUG"
+_NUMBERS = ("KW", "VALUE")  # arguments that may be numbers; none of them may be negative
 
 # typer carries its own copy of click since 0.20 and exports only some of its exceptions; their base is found by name
 _UsageProblem: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
@@ -107,4 +109,7 @@ def _usage(error: Exception) -> str:
     message = getattr(error, "format_message", lambda: str(error))().rstrip(".")
     context = getattr(error, "ctx", None)
     path = getattr(context, "command_path", "") or PROGRAM
+    if re.fullmatch(r"-\d", str(getattr(error, "option_name", ""))):  # a number below 0 reads as an option
+        arguments = [p.metavar for p in context.command.params if p.param_type_name == "argument"] if context else []
+        message = "".join(f"{name} is 0 or more" for name in arguments if name in _NUMBERS) or message
     return f"{message}; see {path} --help" if message else ""

@@ -112,9 +112,9 @@ class Recorded:
         high = min(self.weather.table.end, self.prices.end, self.load.end)
         if begin < low or last > high:
             raise ConfigError(
-                f"--start {start} with {days:g} days: needs records from {begin:%Y-%m-%d} (warm-up) to {last:%Y-%m-%d} "
-                f"(tail), there is {low:%Y-%m-%d} to {high:%Y-%m-%d}",
-                hint="choose another --start or fewer --days",
+                f"{start}, {days:.3g} day{'' if days == 1 else 's'}: needs records from {begin:%Y-%m-%d} (warm-up) to "
+                f"{last:%Y-%m-%d} (tail), there is {low:%Y-%m-%d} to {high:%Y-%m-%d}",
+                hint=f"choose another day{'' if days <= 2 else ', or fewer of them'}",
             )
         return begin, first, end
 

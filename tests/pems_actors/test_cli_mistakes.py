@@ -90,6 +90,8 @@ MISTAKES = [
     ("override room.x.setpoint_c 220 --for 2h", "room.x.setpoint_c cannot be '220'; a number from 5 to 30 degC"),
     ("override room.x.setpoint_c nan", "room.x.setpoint_c cannot be 'nan'"),
     ("override inverter.export_limit_kw 10000", "a number from 0 to 200 kW"),
+    ("override inverter.export_limit_kw -1", "error: VALUE is 0 or more; see "),
+    ("ps -1", "No such option: -1"),
     ("override inverter.mode turbo", "inverter.mode cannot be 'turbo'; one of regular"),
     ("override inverter.mode charge_from_grid", "inverter.mode: charge_from_grid needs an end"),
     ("trip --emergency room.x.relay", "--emergency stops every point"),

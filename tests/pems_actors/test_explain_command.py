@@ -209,6 +209,22 @@ def test_a_planning_case_is_explained_by_its_flows(said: Said) -> None:
     assert [h["cost_eur"][0] for h in table["hours"]] == pytest.approx([0.1, 0.1, 0.1, 0.1])
 
 
+def test_a_case_without_its_series_is_told_as_plan_tells_it(said: Said) -> None:
+    write_case("nocsv")
+    Path("nocsv.csv").unlink()
+    _, _, told = said("plan", "nocsv.json")
+    for command in ("explain", "marginal", "diagnose"):
+        assert said(command, "--plan", "nocsv.json") == (2, "", told)
+    assert told == "error: nocsv.csv: there is no such file; a case is NAME.json beside NAME.csv\n"
+
+
+def test_a_saved_plan_is_one_whatever_lies_beside_it(said: Said) -> None:
+    problem, plan = a_plan()
+    plan_file.save(Path("saved.json"), problem, plan)
+    Path("saved.csv").write_text("notes\n")
+    assert asked(said, "explain", "--plan", "saved.json")["problem_id"] == problem.id
+
+
 @pytest.mark.slow
 def test_a_simulated_day_is_explained_and_drawn(said: Said) -> None:
     card = asked(said, "explain", "--day", "2021-02-08", "--at", "18:00", "--plot", "day.png")
@@ -220,7 +236,8 @@ def test_a_simulated_day_is_explained_and_drawn(said: Said) -> None:
 
 def test_a_day_without_a_record_is_one_line(said: Said) -> None:
     code, _, err = said("explain", "--day", "1999-02-08")
-    assert code == 2 and len(err.splitlines()) == 1 and "1999-02-08" in err
+    assert code == 2 and len(err.splitlines()) == 1 and err.startswith("error: 1999-02-08, 1 day: needs records from")
+    assert err.rstrip().endswith("; choose another day") and "--start" not in err
     code, _, err = said("marginal", "--day", "today")
     assert code == 2 and "--day 'today' is no day" in err
 

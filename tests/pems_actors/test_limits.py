@@ -279,7 +279,9 @@ def test_an_override_that_the_limit_holds_back_says_so(said: Said, served: Conso
         ("limit 4200 --for 2h", "KW 4200 is outside 0 to 1000 kW"),
         ("limit 420 --for 2h", "420 kW is above the 11.04 kW of the connection itself"),
         ("limit four --for 2h", "Invalid value for 'KW'"),
-        ("limit -1 --for 2h", "No such option: -1"),
+        ("limit -1 --for 2h", "error: KW is 0 or more; see "),
+        ("limit -4.2 --for 2h", "KW is 0 or more"),
+        ("limit 4.2 --form 17:00", "No such option: --form"),
         ("limit 4.2 --for 2h --source " + "x" * 81, "--source has 81 characters"),
     ],
 )
