@@ -65,6 +65,7 @@ class StoredSettings:
         self._last_s: dict[str, float] = {}  # last write by point
         self._write_s = -math.inf
         self._mode = ""
+        self._ours: Image = {}  # each slot as it was switched on last
         self.slot_on_s = -math.inf  # when a slot was switched on last
 
     # --- what is heard --------------------------------------------------------------------------------------------
@@ -119,6 +120,11 @@ class StoredSettings:
                 image[sent.register] = sent.value
         return image
 
+    def own_slot(self, at_s: float) -> bool:
+        """What stands is our own slot: one is on in the registers, and each that is on is as it was written."""
+        on = {register: value for register, value in self.image(at_s).items() if _on(value)}
+        return bool(on) and all(self._ours.get(register) == value for register, value in on.items())
+
     # --- what is written ------------------------------------------------------------------------------------------
     def write(self, write: WireWrite) -> None:
         """Judge one counted write."""
@@ -161,7 +167,7 @@ class StoredSettings:
         book.check(22, not (made and battery and grid), at_s, point, "battery first and grid first are both on")
         if _on(value):
             assert isinstance(value, tuple)
-            self.slot_on_s = at_s
+            self.slot_on_s, self._ours[register] = at_s, value
             ahead = value[1] - value[0]
             book.check(13, 0 < ahead <= AHEAD_MIN, at_s, point, f"a slot of {ahead} minutes is stored")
 

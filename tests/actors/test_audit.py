@@ -36,6 +36,7 @@ HALL, BATH, LIVING = RELAYS
 START = datetime(2021, 2, 8, 9, 0, tzinfo=UTC)
 CHARGE = InverterMode(composite=Composite.CHARGE_FROM_GRID, stop_soc=0.9)
 ON = 'batteryfirst/set/timeslot {"start": "10:00", "stop": "11:00", "enabled": true, "slot": 1}'
+OURS = {"BattSlot1Start": 10 * 256, "BattSlot1Stop": 11 * 256, "BattSlot1En": 1}  # what ON stores
 SELLS = 'gridfirst/set/timeslot {"start": "10:00", "stop": "11:00", "enabled": true, "slot": 1}'
 BUYS = 'batteryfirst/set/acchargeenabled {"value": 1}'
 NOTHING_STORED: dict[str, object] = {
@@ -289,6 +290,18 @@ def runs_on_after_its_slot(s: Stage) -> None:
     s.look(composite=Composite.HOLD)
 
 
+def our_own_slot_runs_on(s: Stage) -> None:
+    s.stored()
+    s.write(MODE, CHARGE, s.accept(MODE, CHARGE, ttl_s=7200.0), detail=ON)
+    s.live(7300)
+    s.stored(**OURS)
+    s.look(composite=Composite.CHARGE_FROM_GRID)  # two hours, rounded up
+    assert s.broken() == set()
+    s.live(500)
+    s.stored(**OURS)
+    s.look(composite=Composite.CHARGE_FROM_GRID)  # nobody's but ours: there is nothing to wait for
+
+
 def applied_too_early(s: Stage) -> None:
     s.stored()
     s.clock.advance(1.0)
@@ -472,7 +485,8 @@ BREAKS: list[tuple[Story, set[int]]] = [
     (write_while_tripped, {4}), (trip_forgotten, {5}), (reset_too_early, {5}), (reset_of_nothing, {5}), (expired, {6}),
     (relinquished, {6}), (too_long, {7}), (unlimited, {7}), (not_newer, {8}), (older_epoch_acts, {6}),
     (no_permit, {10}), (stands_without_a_permit, {10}), (survives_the_gate, {6, 12}), (stands_after_its_end, {13}),
-    (slot_too_far_ahead, {13}), (runs_on_after_its_slot, {13}), (applied_too_early, {14}),
+    (slot_too_far_ahead, {13}), (runs_on_after_its_slot, {13}), (our_own_slot_runs_on, {13}),
+    (applied_too_early, {14}),
     (applied_without_effect_in_the_registers, {14}), (failed_without_alarm, {14}), (tried_a_fourth_time, {14}),
     (charge_when_full, {16}), (discharge_when_empty, {16}), (below_the_window, {16}), (beyond_the_battery, {17}),
     (beyond_the_taper, {17}), (overload_lasts, {18}), (beyond_the_contract, {19}), (feeds_in_at_a_loss, {20}),
@@ -524,6 +538,19 @@ def test_a_sound_day_has_no_breach() -> None:
     s.look(composite=Composite.CHARGE_FROM_GRID, battery_kw=4.5)
     assert not s.audit.breaches, "\n".join(map(str, s.audit.breaches))
     assert {1, 2, 4, 5, 6, 7, 8, 10, 13, 14, 16, 17, 19, 21, 22, 23, 26, 27, 28, 29} <= set(s.audit.checks)
+
+
+def test_a_slot_that_somebody_else_has_set_may_stand_until_its_device_can_have_said_so() -> None:
+    s = Stage()
+    s.live(700)
+    s.stored()
+    s.write(MODE, CHARGE, s.accept(MODE, CHARGE, ttl_s=7200.0), detail=ON)
+    s.live(9000)
+    s.stored(**{**OURS, "BattSlot1Stop": 13 * 256})
+    s.look(composite=Composite.CHARGE_FROM_GRID)
+    s.live(200)
+    s.look(composite=Composite.CHARGE_FROM_GRID)
+    assert s.broken() == set()
 
 
 def test_what_the_thermostat_does_by_itself_is_no_switch_of_ours() -> None:
