@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from solvers.problem import PlanProblem
     from solvers.result import PlanResult
 
-_HELP = """Solve one planning case: CASE.json (parameters) with CASE.csv (series) beside it.
+_HELP = """Solve one planning case: CASE.json (parameters) with CASE.csv (series) beside it; docs/planning.md lists the
+fields.
 
 Prints what it costs, how far from the bound, and how long it took; where a limit had to be bent, which limits
 conflict and what would help. What is odd in the case and planned with all the same (an export price above the import
@@ -29,8 +30,8 @@ price, a final SOC above what the battery may hold) is told too. `--json` writes
 For example:
 
 ```text
-plan cases/c01_w60_winter.json
-plan cases/c03_n60_negative.json --json answer.json --plot answer.png
+plan config/data/cases/april_2021_60min.json
+plan config/data/cases/april_2021_60min.json --json answer.json --plot answer.png
 ```
 """
 
