@@ -79,7 +79,7 @@ def diagnose(
             if rank >= most and (known is None or miss.first_slot >= short.steps or miss.limit in SHARED):
                 continue  # a cheap one is told only where it is one more who cannot get enough
             if known is None:
-                told.append(_explain(lp, miss, result))
+                told.extend(_explained(lp, miss, result))
             else:
                 found_too = (*told[known].misses, miss)
                 told[known] = replace(
@@ -210,6 +210,21 @@ def _explain(lp: Elastic, miss: Miss, result: PlanResult) -> Conflict:
             return replace(base, keeping_eur=lp.price_of_keeping(asked, with_others + tolerance))
         case _:
             return base
+
+
+def _explained(lp: Elastic, miss: Miss, result: PlanResult) -> list[Conflict]:
+    """A miss and its reason; where no plan could avoid only the beginning of it, the rest has a reason of its own."""
+    told = _explain(lp, miss, result)
+    kept_from = told.kept_from_slot
+    if kept_from is None:
+        return [told]
+    bent = [b for b in result.bent_rules if miss.first_slot <= b.slot <= miss.last_slot]
+    run = [b for b in bent if limit_of(lp.problem, b) == miss.limit]
+    first, rest = ([b for b in run if (b.slot >= kept_from) is late] for late in (False, True))
+    if not first or not rest or max(b.amount for b in rest) <= _ROUNDING:
+        return [told]
+    begins = _explain(lp, _miss(miss.limit, first), result)
+    return [replace(begins, kept_from_slot=kept_from), _explain(lp, _miss(miss.limit, rest), result)]
 
 
 def _kept_from(lp: Elastic, asked: Asked, alone: Answer) -> int | None:

@@ -57,7 +57,7 @@ def line(problem: PlanProblem, result: PlanResult, conflict: Conflict, *, zone: 
         case Reason.CONFLICT:
             body = tell.conflict(conflict)
         case Reason.PHYSICS:
-            body = f"{tell.missed(first)}: no plan could avoid it; {tell.why_physics(conflict, first)}"
+            body = f"{tell.missed(first)}: {tell.why_physics(conflict, first)}"
         case Reason.PRICE:
             worth = "" if conflict.keeping_eur is None else f" by {conflict.keeping_eur:.2f} EUR"
             body = f"{tell.missed(first)}: it could be kept, but that would be dearer{worth}"
@@ -187,7 +187,13 @@ class _Teller:
         return self._p.load_kw[t] - min(self._p.pv_kw[t], self._p.ac_limit_kw)
 
     def why_physics(self, conflict: Conflict, miss: Miss) -> str:
-        """What the house itself cannot do."""
+        """What the house itself cannot do, and for how long."""
+        kept = conflict.kept_from_slot
+        until = "" if kept is None or kept > miss.last_slot else f" before {self._time(kept)}"
+        return f"no plan could avoid it{until}; {self._unable(conflict, miss)}"
+
+    def _unable(self, conflict: Conflict, miss: Miss) -> str:
+        """What there is to keep a limit with."""
         p, b = self._p, self._p.battery
         by = "" if conflict.kept_from_slot is None else f", at the earliest from {self._time(conflict.kept_from_slot)}"
         if miss.limit.startswith("battery.") and b is not None:
