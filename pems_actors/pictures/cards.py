@@ -25,17 +25,9 @@ from pems_actors.pictures.canvas import (
     signed,
     stack,
 )
-from pems_actors.pictures.panels import (
-    COMPOSITES,
-    OTHER_COMPOSITE,
-    battery_panel,
-    flow_panel,
-    grid_panel,
-    price_panel,
-    ribbon_panel,
-    soc_panel,
-)
+from pems_actors.pictures.panels import COMPOSITES, OTHER_COMPOSITE, ribbon_panel
 from pems_actors.pictures.plan import check_plan, plan_axis, plan_words
+from pems_actors.pictures.plan_panels import plan_panels
 from pems_actors.pictures.time_axis import TimeAxis, days
 from solvers.explain.cards import DecisionCard, Quantity
 from solvers.problem import PlanProblem
@@ -82,38 +74,17 @@ def cards_picture(
     boxes = [_Box(card, axis, zone) for card in cards]
     tops, notes_px = _pack(boxes)
     words = [mode.composite.value for mode in result.modes]
-    battery = problem.battery
     heights = [150, 28, notes_px]
-    heights += [110, 140] if battery else []
+    heights += [110, 140] if problem.battery else []
     heights += [190, 150]
     with canvas(HEAD_PX + sum(heights) + GAP_PX * (len(heights) - 1) + FOOT_PX) as figure:
         heading(figure, title, plan_words(axis, result))
         panels = stack(figure, HEAD_PX, heights)
         prices, ribbon, notes, *rest = panels
         flows, grid = rest[-2:]
-        price_panel(prices, axis, problem.price_import, problem.price_export, problem.price_known)
+        plan_panels(problem, result, axis, prices=prices, flows=flows, battery=rest[:-2], grid=grid)
         ribbon_panel(ribbon, axis, {"composite": words})
         _draw(notes, axis, boxes, tops, notes_px)
-        if battery:
-            net = [c - d for c, d in zip(result.charge_kw, result.discharge_kw, strict=True)]
-            battery_panel(rest[0], axis, net)
-            window = (battery.soc_min, battery.soc_max)
-            soc_panel(rest[1], axis, {"plan": result.soc}, "plan", window, start=battery.soc)
-        heating = [
-            sum(d[k] * r.heater_kw for d, r in zip(result.duty, problem.rooms, strict=True))
-            for k in range(problem.steps)
-        ]
-        flow_panel(
-            flows,
-            axis,
-            used_kw=result.pv_used_kw,
-            available_kw=[a + b for a, b in zip(result.pv_used_kw, result.curtailed_kw, strict=True)],
-            load_kw=problem.load_kw,
-            heating_kw=heating,
-        )
-        grid_kw = [a - b for a, b in zip(result.import_kw, result.export_kw, strict=True)]
-        grid_panel(grid, axis, grid_kw, limits_kw=(problem.import_limit_kw, problem.export_limit_kw), thin=None)
-        axis.shade_negative((prices, flows, grid), problem.price_import, problem.price_export)
         axis.dress(panels)
         save(figure, path)
     return path

@@ -182,9 +182,10 @@ def grid_panel(
     axis: TimeAxis,
     grid_kw: Sequence[float],
     *,
-    limits_kw: tuple[float, float] | None,
+    limits_kw: tuple[Sequence[float], float] | None,
     thin: tuple[str, Sequence[float]] | None,
 ) -> None:
+    """`limits_kw`: of the import, slot by slot, and of the export."""
     label(ax, "Grid", "kW")
     ax.stairs([max(kw, 0.0) for kw in grid_kw], axis.edges, fill=True, color=IMPORT, lw=0, label="import")
     ax.stairs([min(kw, 0.0) for kw in grid_kw], axis.edges, fill=True, color=EXPORT, lw=0, label="export")
@@ -194,9 +195,11 @@ def grid_panel(
     drawn = [*grid_kw, *(thin[1] if thin else ())]
     top, bottom = max([*drawn, 0.5]) * 1.1, min([*drawn, -0.5]) * 1.1
     if limits_kw:
-        fuse_kw, contract_kw = limits_kw
-        top = max(top, fuse_kw * 1.1)  # the fuse is what the picture is measured by
-        ax.axhline(fuse_kw, color=COLD, lw=1.3, ls=(0, (6, 3)), label=f"import limit {fuse_kw:.1f} kW")
+        import_kw, contract_kw = limits_kw
+        low_kw, high_kw = min(import_kw), max(import_kw)
+        top = max(top, high_kw * 1.1)  # the fuse is what the picture is measured by
+        told = f"import limit {high_kw:.1f} kW" + (f", at times down to {low_kw:.1f}" if low_kw < high_kw else "")
+        ax.stairs(import_kw, axis.edges, baseline=None, color=COLD, lw=1.3, ls=(0, (6, 3)), label=told)
         if -bottom > 0.5 * contract_kw:
             bottom = min(bottom, -1.1 * contract_kw)
             ax.axhline(-contract_kw, color=COLD, lw=1.1, ls=(0, (2, 2)), label=f"export limit {contract_kw:.1f} kW")

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from models.errors import DataError
 from pems_actors.pictures.canvas import FOOT_PX, GAP_PX, HEAD_PX, canvas, heading, png_only, save, signed, stack
-from pems_actors.pictures.panels import battery_panel, flow_panel, grid_panel, price_panel, ribbon_panel, soc_panel
+from pems_actors.pictures.panels import ribbon_panel
+from pems_actors.pictures.plan_panels import plan_panels
 from pems_actors.pictures.rooms import plan_strips, rooms_panel
 from pems_actors.pictures.time_axis import TimeAxis
 from solvers.problem import PlanProblem
@@ -36,10 +37,6 @@ def plan_picture(problem: PlanProblem, result: PlanResult, path: Path, *, zone: 
     png_only(path)
     check_plan(problem, result)
     axis = plan_axis(problem, zone)
-    heating_kw = [
-        math.fsum(duty[k] * room.heater_kw for duty, room in zip(result.duty, problem.rooms, strict=True))
-        for k in range(problem.steps)
-    ]
     words = [mode.composite.value for mode in result.modes]
     heights = [170, 220]
     heights += [120, 150] if problem.battery else []
@@ -51,29 +48,12 @@ def plan_picture(problem: PlanProblem, result: PlanResult, path: Path, *, zone: 
         panels = stack(figure, HEAD_PX, heights)
         rest = iter(panels)
         prices, flows, grid = next(rest), next(rest), panels[-1]
-        price_panel(prices, axis, problem.price_import, problem.price_export, problem.price_known)
-        flow_panel(
-            flows,
-            axis,
-            used_kw=result.pv_used_kw,
-            available_kw=[used + left for used, left in zip(result.pv_used_kw, result.curtailed_kw, strict=True)],
-            load_kw=problem.load_kw,
-            heating_kw=heating_kw,
-        )
-        if problem.battery:
-            net_kw = [
-                charge - discharge for charge, discharge in zip(result.charge_kw, result.discharge_kw, strict=True)
-            ]
-            window = (problem.battery.soc_min, problem.battery.soc_max)
-            battery_panel(next(rest), axis, net_kw)
-            soc_panel(next(rest), axis, {"plan": result.soc}, "plan", window, start=problem.battery.soc)
+        battery = [next(rest), next(rest)] if problem.battery else []
+        plan_panels(problem, result, axis, prices=prices, flows=flows, battery=battery, grid=grid)
         if len(set(words)) > 1:
             ribbon_panel(next(rest), axis, {"composite": words})
         if problem.rooms:
             rooms_panel(next(rest), axis, plan_strips(problem, result))
-        grid_kw = [bought - sold for bought, sold in zip(result.import_kw, result.export_kw, strict=True)]
-        grid_panel(grid, axis, grid_kw, limits_kw=(problem.import_limit_kw, problem.export_limit_kw), thin=None)
-        axis.shade_negative((prices, flows, grid), problem.price_import, problem.price_export)
         axis.dress(panels)
         save(figure, path)
     return path

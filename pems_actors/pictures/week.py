@@ -137,7 +137,9 @@ def _draw(
         grid,
         axis,
         [r.grid_kw for r in rows],
-        limits_kw=(house.connection.import_limit_kw, house.connection.export_contract_kw) if house else None,
+        limits_kw=([house.connection.import_limit_kw] * len(rows), house.connection.export_contract_kw)
+        if house
+        else None,
         thin=(rival, [r.grid_kw for r in runs[rival]]) if rival else None,
     )
     _cost_panel(cost, axis, runs, scores, house)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -20,7 +21,10 @@ from models.scorecard import EvidenceRow, score
 from models.types.mode import REGULAR, Composite, InverterMode
 from pems_actors.pictures import plan_picture, week_picture
 from pems_actors.pictures.canvas import COLD, COSTS_TO_SELL, POLICY_LINES, SUN_WARM, TOO_WARM, canvas, signed
+from pems_actors.pictures.cards import cards_picture
 from pems_actors.pictures.panels import COMPOSITES
+from pems_actors.pictures.plan import plan_axis
+from pems_actors.pictures.plan_panels import plan_panels
 from pems_actors.pictures.time_axis import TimeAxis, spans
 from pems_actors.pictures.week import end_labels
 from solvers.problem import BatteryProblem, PlanProblem, RoomProblem
@@ -249,6 +253,25 @@ def test_a_failed_plan_or_one_that_does_not_fit_its_problem_is_not_drawn(tmp_pat
         with pytest.raises(DataError, match=says):
             plan_picture(problem, bad, tmp_path / "plan.png", zone=BERLIN, title="Bad")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_import_limit_is_drawn_as_it_binds_slot_by_slot(tmp_path: Path) -> None:
+    problem, result = make_plan()
+    dimmed = replace(problem, import_limits_kw=tuple(4.2 if 17 <= h < 19 else 22.0 for h in range(24)))
+    with canvas(600) as figure:
+        prices, flows, power, soc, grid = figure.subplots(5)
+        axis = plan_axis(dimmed, BERLIN)
+        plan_panels(dimmed, result, axis, prices=prices, flows=flows, battery=(power, soc), grid=grid)
+        (line,) = (patch for patch in grid.patches if str(patch.get_label()).startswith("import limit"))
+        assert line.get_label() == "import limit 22.0 kW, at times down to 4.2"
+        values, edges, _ = line.get_data()
+        assert tuple(values) == dimmed.import_limits_kw and tuple(edges) == tuple(axis.edges)
+    for draw in (plan_picture, partial(cards_picture, cards=())):
+        pictures = [
+            draw(one, result, path=tmp_path / "plan.png", zone=BERLIN, title="Plan").read_bytes()
+            for one in (problem, dimmed)
+        ]
+        assert pictures[0] != pictures[1]
 
 
 # --- time and labels -------------------------------------------------------------------------------------------------
