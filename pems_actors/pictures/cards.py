@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 BOX_PX, LINE_PX, PAD_PX, ROW_GAP_PX = 208, 16, 8, 16
-TEXT_COLUMNS = 33
+TEXT_COLUMNS = 30
 _WORDS = {Quantity.PRICE: "price", Quantity.SUN: "sun", Quantity.LOAD: "load"}
 
 

@@ -92,6 +92,7 @@ def plan_words(axis: TimeAxis, result: PlanResult) -> str:
     money = f"cost {signed(result.cost_eur, 2)} EUR"
     if math.isfinite(result.gap_eur):
         money += f", at most {max(result.gap_eur, 0.0):.3f} EUR above the optimum"
-    bent = f"  ·  {len(result.bent_rules)} rules bent" if result.bent_rules else ""
+    count = len(result.bent_rules)
+    bent = f"  ·  {count} rule{'' if count == 1 else 's'} bent" if count else ""
     made = f"{result.quality.value} by {result.maker} in {result.timings.wall_s:.2f} s"
     return f"{axis.period()}  ·  {made}: {money}{bent}"
