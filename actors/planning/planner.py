@@ -29,7 +29,7 @@ from actors.planning.calm import Calm
 from actors.planning.oddities import Oddities
 from actors.planning.outlook import price_outlook
 from actors.planning.peaks import MonthPeak, PeakStore
-from actors.planning.questions import OpenQuestions, PlanQuestion, RunningPlan
+from actors.planning.questions import OpenQuestions, PlanQuestion, RunningPlan, left_to_itself
 from actors.planning.rooms_tracker import RoomStates
 from actors.runtime import Behaviour, WorkerCall, WorkerDone, WorkerFailed
 from models.physics.rooms import RoomPlant
@@ -159,7 +159,11 @@ class Planner(Behaviour):
             case WorkerDone() | WorkerFailed() if message.id == self._busy:
                 self._continue(message)
             case PlanQuestion():
-                self._questions.ask(message, self._running)
+                not_ours = left_to_itself(message, self._setup.house.rooms, self._held, self.ctx.clock)
+                if not_ours is not None:
+                    self.ctx.reply(not_ours)
+                else:
+                    self._questions.ask(message, self._running)
             case WorkerDone() | WorkerFailed():
                 self._questions.answered(message)  # or else an answer to a question of a former life
             case _:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from actors.runtime import Context, ReplyToken, WorkerCall, WorkerDone, WorkerFailed
+from actors.messages import Holding
+from actors.runtime import Clock, Context, ReplyToken, WorkerCall, WorkerDone, WorkerFailed
 from actors.runtime.clock import speed_of
+from models.types.command import Level
+from models.types.house import Room
 from solvers.explain.questions import CardQuestion, DiagnosisQuestion, MarginalQuestion
 from solvers.problem import PlanProblem
 from solvers.result import SignedPlan
@@ -42,6 +46,36 @@ class NoAnswer:
 
     reason: str
     hint: str | None = None
+
+
+_WHO = {
+    Level.EMERGENCY_STOP: "the emergency stop", Level.SAFETY_TRIP: "a trip", Level.GRID_OPERATOR: "a limit",
+    Level.USER: "a person",
+}  # fmt: skip
+
+
+def left_to_itself(
+    question: PlanQuestion, rooms: Sequence[Room], held: Mapping[str, Holding], clock: Clock
+) -> NoAnswer | None:
+    """Why a plan's choice for a room cannot act: somebody stronger has given it back to its own thermostat.
+
+    The planner goes on as if it heated such a room, about as the thermostat does: its card would be about nothing. A
+    relay or setpoint that is held at a value is in the problem, and told by the card.
+    """
+    room = next((r for r in rooms if r.name == question.room), None)
+    if question.kind != "card" or room is None:
+        return None
+    point = f"room.{room.name}.{'setpoint_c' if room.control == 'setpoint' else 'relay'}"
+    by = held.get(point)
+    if by is None or by.value in ("on", "off") or isinstance(by.value, (int, float)):
+        return None
+    in_s = 0.0 if question.at is None else (question.at - clock.now()).total_seconds()
+    if by.until_s is not None and by.until_s <= clock.monotonic() + in_s:
+        return None
+    return NoAnswer(
+        reason=f"{room.name} is left to its own thermostat by {_WHO.get(by.level, 'somebody')}: no plan acts on it",
+        hint=f"`why {point}` tells more",
+    )
 
 
 class OpenQuestions:

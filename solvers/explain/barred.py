@@ -39,7 +39,7 @@ def bar(problem: PlanProblem, composite: Composite, start: int, stop: int, *, si
     if first <= free and running and options[0] not in ACTIVE:  # a charge or discharge may rest at any time
         free += max(0, problem.min_mode_slots - age)
     if free >= stop:
-        held = "is held by hand" if len(begun) >= stop else "has not run for its minimum time"
+        held = "is held by hand, by a limit or by a trip" if len(begun) >= stop else "has not run for its minimum time"
         return f"it {held} over all of these slots: nothing else may run"
     return Bar(options, max(start, free), stop)
 

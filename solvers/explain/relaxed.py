@@ -56,7 +56,7 @@ def heat_block(problem: PlanProblem, result: PlanResult, room: int, slot: int) -
     if not on[slot]:
         start, stop = slot, min(stop, slot + max(1, round(_ON_TRIAL_H / problem.dt_h)))
     free = max(start, min(r.forced_slots, problem.steps))
-    held = "" if free < stop else "the room is held by hand or by a limit over all of these slots"
+    held = "" if free < stop else "the room is held by hand, by a limit or by a trip over all of these slots"
     return Block(
         point=f"room.{r.name}.relay",
         what="heat" if on[slot] else "off",

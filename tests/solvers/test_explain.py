@@ -232,7 +232,8 @@ def test_what_a_person_holds_or_has_only_begun_has_no_alternative() -> None:
     held = house(16, mode_now=hold, mode_held_slots=9, mode_forced_slots=16)
     card = card_at(held, 3)
     assert card.alternative is None and card.flips == () and card.terms == ()
-    assert card.no_alternative == "it is held by hand over all of these slots: nothing else may run"
+    said = "it is held by hand, by a limit or by a trip over all of these slots: nothing else may run"
+    assert card.no_alternative == said
     begun = house(16, prices=[0.3] * 16, mode_now=REGULAR, mode_held_slots=0, min_mode_slots=12)
     card = card_at(begun, 2)
     assert "has not run for its minimum time" in card.no_alternative
@@ -300,7 +301,7 @@ def test_a_room_that_a_person_holds_has_no_alternative() -> None:
     steps = 16
     problem = house(steps, rooms=(room(steps, forced_slots=steps, forced_duty=1.0),))
     card = card_at(problem, 4, room="room")
-    assert card.alternative is None and "held by hand" in card.no_alternative
+    assert card.alternative is None and "held by hand, by a limit or by a trip" in card.no_alternative
 
 
 # --- planning cases ---------------------------------------------------------------------------------------------------

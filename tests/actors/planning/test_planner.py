@@ -300,6 +300,24 @@ def test_a_thermostat_that_a_person_holds_is_heat_that_is_not_the_plans_to_move(
     assert room.problems[-1].rooms[0].forced_slots == 0, "its own thermostat heats it, about as a plan would"
 
 
+def test_a_room_that_a_trip_has_given_back_has_no_card_for_no_plan_acts_on_it() -> None:
+    room = ready()
+    room.run(30)
+    until_s = room.clock.monotonic() + 3600.0
+    room.publish(Holding(point="room.hall.relay", value="auto", level=Level.SAFETY_TRIP, until_s=None))
+    room.publish(Holding(point="room.bath.relay", value="auto", level=Level.USER, until_s=until_s))
+    room.tell(ASKER, PlanQuestion(kind="card", room="hall", at=START + timedelta(hours=9)))
+    room.tell(ASKER, PlanQuestion(kind="card", room="bath"))
+    assert [a.reason.split(":")[0] for a in room.answers if isinstance(a, NoAnswer)] == [
+        "hall is left to its own thermostat by a trip", "bath is left to its own thermostat by a person",
+    ]  # fmt: skip
+    room.tell(ASKER, PlanQuestion(kind="card", room="bath", at=START + timedelta(hours=2)))
+    room.publish(Holding(point="room.hall.relay", value="off", level=Level.SAFETY_TRIP, until_s=None))
+    room.tell(ASKER, PlanQuestion(kind="card", room="hall"))
+    room.run(5)
+    assert [isinstance(a, NoAnswer) for a in room.answers] == [True, True, False, False], "the card itself says who"
+
+
 def test_prices_that_end_now_are_stood_in_for_and_flagged() -> None:
     room = ready()
     room.publish(PricesKnown(prices=prices([0.1] * 200, start=START - timedelta(hours=48))))
