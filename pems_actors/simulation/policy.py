@@ -10,23 +10,18 @@ from datetime import date, datetime, timedelta
 
 from actors.audit import Audit
 from actors.devices.registry import all_points
-from actors.forecasting.worker import methods as forecasting_methods
-from actors.memory import MemoryTrips, MemoryWear
+from actors.memory import MemoryWear
 from actors.messages import PlanReady, WireWrite
 from actors.planning.rooms_tracker import ObservedRooms
-from actors.runtime import FunctionWorker, ManualClock, StepRuntime
+from actors.runtime import ManualClock, StepRuntime
 from config.schema import HouseFile
-from models.physics.observer import RoomState
-from models.physics.rooms import nominal_plants
 from models.scorecard import EvidenceRow, Phase
 from models.twins.house import HouseTwin
-from models.types.forecast import PriceSeries, WeatherForecast
-from models.types.reading import RoomReading, RoomsReading
-from models.types.twin_wire import TwinExchange, TwinOutput, WireMessage
-from pems_actors.outside import replay
+from models.types.forecast import PriceSeries
 from pems_actors.release import release_all
+from pems_actors.simulation.house import surroundings, twin_of, warm_up
 from pems_actors.simulation.recorder import SAMPLE, SAMPLES, Recorder
-from pems_actors.simulation.world import Recorded, true_forecast
+from pems_actors.simulation.world import Recorded
 from pems_actors.wiring import Parts, house_tree
 from solvers.problem import PlanProblem
 from solvers.result import SignedPlan, Timings
@@ -35,7 +30,7 @@ from solvers.worker import simulation_methods
 
 POLICIES = ("none", "rules", "smart", "pems", "foresight")
 PLANNING = {"smart": "smart", "pems": "plan", "foresight": "plan"}  # policy -> method of the optimizer worker
-PLAN_TAKES_S, FORECAST_TAKES_S = 2.0, 1.0  # of virtual time: about what a small box needs
+WATCHING = ("smart", "pems")  # they know of the rooms what was observed
 Progress = Callable[[float], None]  # share of the run, 0..1
 
 
@@ -73,19 +68,10 @@ def run_policy(job: Job, progress: Progress) -> Outcome:
     config = config.model_copy(update={"timing": config.timing.model_copy(update={"replan_s": job.replan_s})})
     recorded = Recorded.of(config, job.seed)
     warm, first, end = recorded.begins(job.start, config, job.days)
-    twin = HouseTwin(
-        config.house,
-        recorded.world(),
-        start=warm,
-        seed=job.seed,
-        step_s=config.simulation.tick_s,
-        telemetry_s=config.timing.telemetry_s,
-        status_s=config.timing.telemetry_s,
-        heartbeat_timeout_s=config.timing.heartbeat_timeout_s,
-    )
+    twin = twin_of(config, recorded, warm, job.seed)
     tail_end = end + timedelta(hours=config.simulation.tail_h)
     prices = recorded.prices.series(warm, tail_end, first, "settlement")
-    rooms = _warm_up(twin, config, recorded, first, job.policy)
+    rooms = warm_up(twin, config, recorded, first, watch=job.policy in WATCHING)
     forked = copy.deepcopy(twin)
     if job.policy == "none":
         forked.inverter.battery_idle = True
@@ -96,35 +82,6 @@ def run_policy(job: Job, progress: Progress) -> Outcome:
         outcome = _plain(forked, prices, (first, end), fork_hash, progress)
     outcome.rows += _tail(forked, prices, tail_end, battery_idle=False)
     return outcome
-
-
-def _warm_up(
-    twin: HouseTwin, config: HouseFile, recorded: Recorded, first: datetime, policy: str
-) -> ObservedRooms:
-    """Live under plain rules until the fork; a policy that observes the rooms has watched them meanwhile."""
-    rooms = ObservedRooms(config.house, nominal_plants(config.house))
-    watch = policy in PLANNING and policy != "foresight"
-    weather = recorded.known_weather()
-    step = timedelta(seconds=config.timing.telemetry_s)
-    known: WeatherForecast | None = None
-    while twin.now < first:
-        twin.advance(min(twin.now + step, first))
-        if watch:
-            forecast = weather(twin.now)
-            if forecast is not known:
-                known = forecast
-                rooms.see_weather(forecast)
-            rooms.see_rooms(_reading(twin), (twin.now - first).total_seconds())
-    return rooms
-
-
-def _reading(twin: HouseTwin) -> RoomsReading:
-    """The rooms as Loxone reports them."""
-    rooms = {
-        r.name: RoomReading(measured_at=twin.now, air_c=round(r.air_c, 2), relay_on=r.relay_on, automatic=True)
-        for r in twin.truth().rooms
-    }
-    return RoomsReading(measured_at=twin.now, rooms=rooms)
 
 
 def _plain(
@@ -172,41 +129,6 @@ def _note(outcome: Outcome, event: object) -> None:
         outcome.gaps_eur.append(event.plan.result.gap_eur)
 
 
-class _TrueRooms:
-    """The rooms as they are, for perfect foresight."""
-
-    def __init__(self, twin: HouseTwin) -> None:
-        self._twin = twin
-
-    def see_rooms(self, reading: RoomsReading, at_s: float) -> None:
-        """Nothing to learn."""
-
-    def see_weather(self, weather: WeatherForecast) -> None:
-        """Nothing to learn."""
-
-    def ready(self) -> bool:
-        return True
-
-    def states(self, at_s: float) -> dict[str, RoomState]:
-        return {r.name: RoomState(r.air_c, r.slab_c, 0.0) for r in self._twin.truth().rooms}
-
-
-def exchange(twin: HouseTwin) -> Callable[[object], TwinOutput]:
-    """The twin's side of the in-memory link."""
-
-    def method(body: object) -> TwinOutput:
-        assert isinstance(body, TwinExchange)
-        messages = twin.advance(body.until)
-        for command in body.commands:
-            twin.publish(command.topic, command.payload.encode(), body.until)
-        if body.commands:
-            messages = [*messages, *twin.advance(body.until)]
-        said = tuple(WireMessage(topic=m.topic, payload=m.payload.decode()) for m in messages)
-        return TwinOutput(until=body.until, messages=said)
-
-    return method
-
-
 def _parts(
     job: Job,
     config: HouseFile,
@@ -216,29 +138,16 @@ def _parts(
     wear: MemoryWear,
     outcome: Outcome,
 ) -> Parts:
-    """The actors' surroundings: functions in place of worker processes, the recorded past in place of services."""
-    foresight = job.policy == "foresight"
-    load = recorded.known_load(foresight=foresight)
-    optimizer = _timed(simulation_methods(), outcome)
-    trips = MemoryTrips()
-    return Parts(
-        io=lambda: replay(
-            config,
-            twin=lambda: FunctionWorker({"exchange": exchange(twin)}),
-            prices=lambda: recorded.known_prices(foresight=foresight),
-            weather=lambda: recorded.known_weather(foresight=foresight),
-            quick=True,
-        ),
-        optimizer=lambda: FunctionWorker(optimizer, duration_s=PLAN_TAKES_S),
-        forecaster=None if foresight else lambda: FunctionWorker(forecasting_methods(), duration_s=FORECAST_TAKES_S),
-        load=lambda: load,
-        trips=trips,
-        wear=wear,
+    """What the actors of a policy stand in, with each call of the optimizer timed."""
+    return surroundings(
+        config,
+        recorded,
+        twin,
+        rooms if job.policy in WATCHING else None,
+        optimizer=_timed(simulation_methods(), outcome),
         method=PLANNING[job.policy],
         surplus=job.policy == "smart",
-        plants=twin.plant_parameters() if foresight else None,
-        states=(lambda: _TrueRooms(twin)) if foresight else (lambda: copy.deepcopy(rooms)),
-        forecast=true_forecast(twin, load) if foresight else None,
+        wear=wear,
     )
 
 

@@ -31,7 +31,8 @@ from pems_actors.console.client import call
 from pems_actors.console.wire import SOCKET_FILE
 from pems_actors.core import SWITCH_S
 from pems_actors.outside import replay
-from pems_actors.simulation.policy import Job, exchange, run_policy
+from pems_actors.simulation.house import exchange
+from pems_actors.simulation.policy import Job, run_policy
 from pems_actors.simulation.world import Recorded
 from pems_actors.wiring import Parts, house_tree
 from tests.solvers.houses import demo_house

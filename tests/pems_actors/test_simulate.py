@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from config.schema import HouseFile
 from models.errors import ConfigError, PemsError
 from pems_actors import simulate as simulate_module
 from pems_actors.evidence import disagreements, read_policies, read_wire, recompute
+from pems_actors.plan_of_day import plan_of_day
 from pems_actors.simulate import simulate
 from pems_actors.simulation.policy import Job, run_policy
 
@@ -98,6 +99,12 @@ def test_every_policy_forks_from_one_state() -> None:
     forks = {policy: hour(1, policy).fork_hash for policy in ("none", "rules")}
     assert len(set(forks.values())) == 1
     assert hour(1, "rules").trace_hash == hour(1, "rules").trace_hash != hour(1, "none").trace_hash
+
+
+def test_the_plan_of_a_day_is_the_first_one_of_its_simulation() -> None:
+    midnight = datetime(2021, 2, 7, 23, tzinfo=UTC)  # in the house's zone
+    _, plan = plan_of_day(demo(), midnight, since=midnight, seed=1)
+    assert plan.result.gap_eur > 0.0 and hour(1).gaps_eur[0] == pytest.approx(plan.result.gap_eur, rel=1e-9)
 
 
 def test_another_seed_is_another_house() -> None:
