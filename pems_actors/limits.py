@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, tzinfo
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from actors.messages import LimitImport
 from models.errors import ConsoleError
 from pems_actors.moments import last_occurrence, moment
+
+if TYPE_CHECKING:
+    from actors.messages import LimitImport
 
 SOURCE = "grid operator"
 _NIGHT = timedelta(hours=12)
@@ -59,6 +61,8 @@ def asked(params: Mapping[str, Any], *, now: datetime, zone: tzinfo) -> tuple[Li
             hint="give an end that is later than the start",
         )
     source = params.get("source") or SOURCE
+    from actors.messages import LimitImport  # noqa: PLC0415 - the live picture shares this file and needs no actors
+
     return LimitImport(start=start, end=end, import_kw=float(kw), source=source), note
 
 
