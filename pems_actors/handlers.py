@@ -267,10 +267,11 @@ class Handlers:
 
 
 def _next(row: dict[str, Any]) -> dict[str, Any]:
-    """What acts when the present holder ends: the next living slot, else the default."""
+    """What acts when the present holder ends, or what waits for power: the next living slot, else the default."""
     level, held = row.get("level"), (row.get("level"), row.get("holder"))
     for slot in row.get("slots", []):
-        if row.get("tripped") or level is None or (slot["level"], slot["source"]) > held:  # None: the gate is cold
+        held_back = row.get("tripped") or row.get("waiting") or level is None  # None: the gate is cold
+        if held_back or (slot["level"], slot["source"]) > held:
             return {"holder": slot["source"], "level": slot["level"], "value": slot["value"]}
     return {"holder": "default", "level": 16, "value": row.get("default")}
 

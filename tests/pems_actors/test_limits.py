@@ -262,6 +262,7 @@ def test_an_override_that_the_limit_holds_back_says_so(said: Said, served: Conso
     assert code == 0, out
     assert out.startswith(f"{HALL} is to be on for 10 min: accepted, but it waits: 1.2 kW more than the 0.0 kW left")
     assert "(grid operator's limit 0 kW until 11:11)" in out
+    assert served.call("why", point=HALL)["next"] == {"holder": "user", "level": 8, "value": "on"}
 
 
 @pytest.mark.parametrize(
