@@ -106,7 +106,7 @@ def test_who_subscribes_later_hears_what_stands() -> None:
         ({"end": START}, "not after its start"),
         ({"start": START - 2 * HOUR, "end": START}, "is over since 2021-02-08 10:00"),
         ({"end": START + HOUR + 7 * DAY + MINUTE}, "lasts 7.0 days, longest 7"),
-        ({"start": START + 31 * DAY, "end": START + 31 * DAY + HOUR}, "begins at 2021-03-11 10:00, more than 30 days ahead"),
+        ({"start": START + 31 * DAY, "end": START + 32 * DAY}, "begins at 2021-03-11 10:00, more than 30 days ahead"),
         ({"import_kw": -1.0}, "limit of -1.0 kW"),
         ({"import_kw": float("nan")}, "limit of nan kW"),
         ({"import_kw": 22.1}, "22.1 kW is above the 22.08 kW of the connection itself"),
