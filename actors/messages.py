@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar
 
 from models.types.command import Level, Value
 from models.types.forecast import HouseForecast, PriceSeries, WeatherForecast
@@ -173,9 +174,13 @@ class ShortOfPower:
 # --- grid operator -------------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorLimits:
-    """All limits of the grid operator that are not over, by their start. Replaces what was said before; it stands."""
+    """All limits of the grid operator that are not over, by their start. Replaces what was said before; it stands.
+
+    It outlives its speaker, each limit to its own end: a gate that begins anew while nobody can tell it is not free.
+    """
 
     limits: tuple[ImportLimit, ...]
+    outlives: ClassVar[bool] = True
 
     def standing(self) -> str:
         return "operator"

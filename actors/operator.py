@@ -33,21 +33,26 @@ class Operator(Behaviour):
 
     Handles  LimitImport, LiftLimits, Tick
     Sends    answers {ok, reason}; publishes OperatorLimits at its start and at each change, and Alarm
-    Fails    on bugs only; gate, safety and planner go on with what they heard last, each limit to its own end
+    Fails    on bugs only; gate, safety and planner go on with what they heard last, each limit to its own end, and so
+             does its next life where the store cannot be read
     """
 
     def __init__(self, house: House, store: LimitStore) -> None:
         self._house, self._store = house, store
         self._limits: tuple[ImportLimit, ...] = ()
         self._trouble: dict[str, str] = {}
+        self._blind = False  # the store cannot be read and nothing was heard yet: what others hold may be more
 
     def on_start(self) -> None:
         try:
             self._limits = self._store.load()
         except StoreError as error:
+            self._blind = True
             self._say("limits_unreadable", f"limits of the grid operator are not known: {error}")
-        self._forget()
-        self.ctx.publish(OperatorLimits(limits=self._limits))
+            self.ctx.subscribe(OperatorLimits)  # what an earlier life said still stands
+        else:
+            self._forget()
+            self.ctx.publish(OperatorLimits(limits=self._limits))
         self.ctx.every(LOOK_S, Tick(name="over"), name="over")
 
     def handle(self, message: object) -> None:
@@ -58,9 +63,14 @@ class Operator(Behaviour):
                 lifted = len(self._limits)
                 self._change(())
                 self.ctx.reply({"ok": True, "reason": "", "lifted": lifted})
+            case OperatorLimits(limits=limits):
+                if self._blind:
+                    self._blind, self._limits = False, limits
             case Tick():
                 if self._forget():
                     self._change(self._limits)
+                elif "limits_unsaved" in self._trouble:
+                    self._save()
             case _:
                 super().handle(message)
 
@@ -110,8 +120,12 @@ class Operator(Behaviour):
         return changed
 
     def _change(self, limits: tuple[ImportLimit, ...]) -> None:
+        self._blind = False
         self._limits = tuple(sorted(limits, key=lambda x: (x.start, x.end, x.import_kw, x.source)))
         self.ctx.publish(OperatorLimits(limits=self._limits))  # act first, persist second
+        self._save()
+
+    def _save(self) -> None:
         try:
             self._store.save(self._limits)
         except StoreError as error:

@@ -180,7 +180,8 @@ class _Core:
                 hint="give --start 2021-02-08 or set it in the house file",
             )
         bare = config.simulation.model_copy(update={"warmup_days": 0, "tail_h": 0})
-        self._recorded.begins(start, config.model_copy(update={"simulation": bare}), 2)
+        field = "[run] start" if self._job.start is None else "--start"
+        self._recorded.begins(start, config.model_copy(update={"simulation": bare}), 2, field=field)
         return local_midnight(start, ZoneInfo(config.house.site.timezone))
 
     def _parts(self, trips: FileTrips, wear: FileWear) -> Parts:

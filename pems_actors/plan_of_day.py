@@ -45,7 +45,7 @@ def plan_of_day(config: HouseFile, at: datetime, *, since: datetime, seed: int) 
     recorded = Recorded.of(house, seed)
     day = since.astimezone(zone).date()
     days = max(1.0, (at - since) / timedelta(days=1))
-    warm, first, _ = recorded.begins(day, house, days)
+    warm, first, _ = recorded.begins(day, house, days, field="--day")
     twin = twin_of(house, recorded, warm, seed)
     rooms = warm_up(twin, house, recorded, first)
     plans: list[PlanReady] = []

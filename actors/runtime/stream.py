@@ -35,7 +35,8 @@ class Stream:
     """Subscriptions of one runtime; reading takes no lock, since each change builds a new tuple.
 
     An event whose class has a method `standing` tells a state, not a moment: the newest of each key it returns is also
-    heard by who subscribes later, for as long as the life that said it lasts.
+    heard by who subscribes later, for as long as the life that said it lasts; one whose class has `outlives` set
+    carries its own end, and stands until a newer one.
     """
 
     def __init__(self) -> None:
@@ -74,10 +75,12 @@ class Stream:
                 self._standing[type(event), key()] = Standing(event, life, cause)
 
     def leave(self, life: Context) -> None:
-        """End all subscriptions of an incarnation, and forget what it said."""
+        """End all subscriptions of an incarnation, and forget what it said but for what outlives it."""
         with self._lock:
             if any(s.life is life for s in self._standing.values()):
-                self._standing = {key: s for key, s in self._standing.items() if s.life is not life}
+                said = {key: s for key, s in self._standing.items() if s.life is life}
+                left = {key: s._replace(life=None) for key, s in said.items() if getattr(s.event, "outlives", False)}
+                self._standing = {k: left.get(k, s) for k, s in self._standing.items() if k not in said or k in left}
             if any(s.life is life for s in self._subscriptions):
                 self._subscriptions = tuple(s for s in self._subscriptions if s.life is not life)
                 self._by_type = {}

@@ -95,8 +95,10 @@ class Recorded:
         """Load as measured so far; with what is to come for foresight."""
         return KnownLoad(self.load, self.standby_kw, foresight=foresight)
 
-    def begins(self, start: date, config: HouseFile, days: float) -> tuple[datetime, datetime, datetime]:
-        """(warm-up start, local midnight of `start`, end) in UTC.
+    def begins(
+        self, start: date, config: HouseFile, days: float, *, field: str = "--start"
+    ) -> tuple[datetime, datetime, datetime]:
+        """(warm-up start, local midnight of `start`, end) in UTC; `field` is where `start` was said, for the message.
 
         Raises
         ------
@@ -112,8 +114,8 @@ class Recorded:
         high = min(self.weather.table.end, self.prices.end, self.load.end)
         if begin < low or last > high:
             raise ConfigError(
-                f"{start}, {days:.3g} day{'' if days == 1 else 's'}: needs records from {begin:%Y-%m-%d} (warm-up) to "
-                f"{last:%Y-%m-%d} (tail), there is {low:%Y-%m-%d} to {high:%Y-%m-%d}",
+                f"{field} {start}, {days:.3g} day{'' if days == 1 else 's'}: needs records from {begin:%Y-%m-%d} "
+                f"(warm-up) to {last:%Y-%m-%d} (tail), there is {low:%Y-%m-%d} to {high:%Y-%m-%d}",
                 hint=f"choose another day{'' if days <= 2 else ', or fewer of them'}",
             )
         return begin, first, end

@@ -69,6 +69,11 @@ class Desk(Bench):
         assert isinstance(answer, dict)
         return answer
 
+    def kill(self) -> None:
+        """An accident, and the life after it."""
+        self.runtime.inject(PATH, RuntimeError("an accident"))
+        self.runtime.run_for(30)
+
     def said(self) -> list[tuple[ImportLimit, ...]]:
         return [event.limits for event in self.of(OperatorLimits)]
 
@@ -187,9 +192,36 @@ def test_limits_that_cannot_be_read_are_told_until_new_ones_are_kept() -> None:
     disk.readable = False
     desk = Desk(disk)
     (alarm,) = desk.of(Alarm)
-    assert alarm.active and "limits.json is torn" in alarm.text and desk.said() == [()]
+    assert alarm.active and "limits.json is torn" in alarm.text and desk.said() == [], "nobody's limits are taken"
     desk.ask(ASKED)
     assert desk.alarms("limits_unreadable") == [True, False]
+
+
+def test_a_new_life_that_cannot_read_goes_on_with_what_the_one_before_it_said() -> None:
+    disk = BadDisk()
+    desk = Desk(disk)
+    desk.ask(ASKED)
+    disk.readable = False
+    desk.kill()
+    assert desk.alarms("limits_unreadable") == [True] and desk.said()[-1] == (KEPT_ONE,)
+    assert [row["import_kw"] for row in desk.runtime.behaviour_snapshot(PATH)["limits"]] == [4.2]  # type: ignore[attr-defined]
+    other = replace(ASKED, import_kw=2.0)
+    desk.ask(other)
+    assert {limit.import_kw for limit in desk.said()[-1]} == {4.2, 2.0}, "and adds to it"
+    assert desk.alarms("limits_unreadable") == [True, False]
+
+
+def test_a_limit_that_could_not_be_kept_is_kept_as_soon_as_there_is_room() -> None:
+    disk = BadDisk()
+    disk.writable = False
+    desk = Desk(disk)
+    desk.ask(ASKED)
+    assert disk.load() == () and desk.alarms("limits_unsaved") == [True]
+    disk.writable = True
+    desk.run(61)
+    assert disk.load() == (KEPT_ONE,) and desk.alarms("limits_unsaved") == [True, False]
+    desk.kill()
+    assert desk.said()[-1] == (KEPT_ONE,)
 
 
 def test_a_folder_without_a_file_has_no_limits(tmp_path: Path) -> None:

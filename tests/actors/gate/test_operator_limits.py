@@ -99,9 +99,11 @@ def test_without_its_actor_the_limits_that_were_heard_still_bind_until_they_end(
         lab.run(20)
     states = {cell.path: cell.state for cell in lab.runtime.stats()}
     assert states[OPERATOR] == "parked" and states[GATE] == "running" and states[SAFETY] == "running"
+    lab.kill(GATE)
+    lab.run(30)
     lab.override(HALL, "on", ttl_s=3600.0)
     lab.run(60)
-    assert lab.standing(HALL) != "on"
+    assert lab.standing(HALL) != "on", "nor does a gate that begins anew think it is free"
     lab.run(1200)
     assert lab.standing(HALL) == "on"
 

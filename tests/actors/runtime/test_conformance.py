@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -829,6 +829,13 @@ class State:
         return self.wire
 
 
+@dataclass(frozen=True)
+class Promise(State):
+    """Carries its own end."""
+
+    outlives: ClassVar[bool] = True
+
+
 def test_nothing_an_ended_incarnation_does_has_an_effect(world: World) -> None:
     world.start(world.child("a", handle_timeout_s=1.0), world.child("b"))
     old: list[Any] = []
@@ -1211,6 +1218,18 @@ def test_what_stands_is_heard_by_who_subscribes_later_and_ends_with_the_life_tha
     world.raises("/s/a", ValueError())
     world.do("/s/c", lambda c: c.ctx.subscribe(State))
     assert world.seen("/s/c") == []
+    assert world.runtime.ledger().balanced
+
+
+def test_what_outlives_its_speaker_stands_until_somebody_says_something_newer(world: World) -> None:
+    world.start(world.child("a"), world.child("b"), world.child("c"))
+    world.do("/s/a", lambda a: a.ctx.publish(Promise("x", True)))
+    world.raises("/s/a", ValueError())
+    world.do("/s/b", lambda b: b.ctx.subscribe(Promise))
+    assert world.seen("/s/b") == [Promise("x", True)]
+    world.do("/s/a", lambda a: a.ctx.publish(Promise("x", False)))
+    world.do("/s/c", lambda c: c.ctx.subscribe(Promise))
+    assert world.seen("/s/c") == [Promise("x", False)]
     assert world.runtime.ledger().balanced
 
 
