@@ -59,7 +59,7 @@ def test_a_replay_without_a_day_is_a_mistake_of_the_user(tmp_path: Path) -> None
 
 
 def test_a_day_that_was_never_recorded_is_a_mistake_of_the_user(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="2031-01-01, 2 days: needs records .* choose another day"):
+    with pytest.raises(ConfigError, match="--start 2031-01-01, 2 days: needs records .* choose another day"):
         a_core(tmp_path, start=date(2031, 1, 1)).run()
 
 

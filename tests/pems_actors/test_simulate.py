@@ -124,7 +124,7 @@ def test_policies_that_did_not_begin_in_one_state_are_no_comparison(monkeypatch:
     ("arguments", "told"),
     [
         ({"policies": ("rules", "magic")}, "policy 'magic' is not known; one of none, rules, smart, pems, foresight"),
-        ({"start": date(2031, 1, 1)}, "^2031-01-01, 0.0417 days: .* there is 20.* choose another day$"),
+        ({"start": date(2031, 1, 1)}, "^--start 2031-01-01, 0.0417 days: .* there is 20.* choose another day$"),
         ({"start": date(2021, 12, 30), "days": 30.0}, "2021-12-30, 30 days: needs .* another day, or fewer of them"),
         ({"file": lambda: demo(tick_s=120.0)}, "tick_s 120 does not divide 300 s; .* choose 60"),
     ],
