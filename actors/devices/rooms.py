@@ -50,7 +50,7 @@ def points(house: House) -> tuple[PointSpec, ...]:
         made.append(
             PointSpec(
                 name=f"room.{room.name}.setpoint_c", device=PATH, envelope=band, default=None, trip={"": None},
-                emergency=None, requires=(f"room.{room.name}",), unit="degC",
+                emergency=None, requires=(f"room.{room.name}",), heats=made[-1].name, unit="degC",
             )
         )
     return tuple(made)

@@ -6,20 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from actors.gate.decision import (
-    ID_LIMIT,
-    MINIMUM,
-    SHORT,
-    Conditions,
-    Decision,
-    Latch,
-    admit,
-    decide,
-    malformed,
-    must_wait,
-    relay_hindrance,
-)
+from actors.gate.decision import ID_LIMIT, Conditions, Decision, Latch, admit, decide, malformed
 from actors.gate.freshness import Freshness
+from actors.gate.hindrance import POWER, Hindrance, Until, must_wait, power_hindrance, relay_hindrance
 from actors.gate.point_state import PointState, describe, told
 from actors.gate.power import coming_charge_kw, headroom_kw, missing_kw
 from actors.messages import (
@@ -35,7 +24,7 @@ from actors.messages import (
     Wear,
 )
 from actors.runtime import Behaviour, Lane, Started
-from models.types.command import Level, Outcome, Relinquish, Request, Verdict
+from models.types.command import Level, Outcome, Relinquish, Request, Value, Verdict
 from models.types.house import House
 from models.types.mode import InverterMode
 from models.types.operator import ImportLimit, strictest
@@ -219,6 +208,8 @@ class Gate(Behaviour):
             point = self._points.get(f"room.{name}.relay")
             if room.air_c is not None and room.relay_on is not None:
                 self._fresh.seen(f"room.{name}", at_s)
+            if point is not None:
+                point.air_c = room.air_c
             if point is not None and room.relay_on is not None and not self._just_ordered(point, at_s):
                 point.relay = point.relay.seen(room.relay_on, at_s)
 
@@ -244,7 +235,7 @@ class Gate(Behaviour):
             del point.slots[key]
         decision = decide(point.spec, point.slots.values(), latch=point.latch, conditions=self._conditions(point, at_s))
         if must_wait(point.spec, decision):
-            decision = self._relay_may(point, decision, at_s)
+            decision = self._heater_may(point, decision, at_s)
         else:
             point.waiting, point.short = "", None
         output = point.output
@@ -278,17 +269,15 @@ class Gate(Behaviour):
         spot = None if self._prices is None else self._prices.prices.at(self.ctx.clock.now())
         return None if spot is None else spot - self._house.tariff.export_fee
 
-    def _relay_may(self, point: PointState, decision: Decision, at_s: float) -> Decision:
-        """The decision, or what stands until the relay may follow it."""
+    def _heater_may(self, point: PointState, decision: Decision, at_s: float) -> Decision:
+        """The decision, or what stands until the heater may follow it."""
         headroom = self._headroom(at_s)
-        reason = relay_hindrance(point.spec, str(decision.value), point.relay, at_s=at_s, headroom_kw=headroom)
-        short = bool(reason) and SHORT in reason and decision.level <= Level.USER
+        hindrance = self._hindrance(point, decision, headroom, at_s)
+        short = hindrance is not None and hindrance.until in POWER and decision.level <= Level.USER
         self._ask_for_room(point, decision if short else None, headroom, at_s)
-        limit = self._limit()
-        if limit is not None and SHORT in reason and reason.endswith("connection"):
+        reason, limit = "" if hindrance is None else hindrance.text, self._limit()
+        if limit is not None and hindrance is not None and hindrance.until is Until.CONNECTION:
             reason += f" ({limit.told(self._zone)})"
-        if not reason and decision.value == "on" and not point.relay.on and decision.level > Level.USER:
-            reason = next((f"power is kept for {p.spec.name}" for p in self._points.values() if p.short), "")
         if reason and decision.request is not None and decision.request.id != point.deferred:
             point.deferred = decision.request.id
             self._say(decision.request, Outcome.DEFERRED, reason, point)
@@ -296,35 +285,76 @@ class Gate(Behaviour):
         if not reason:
             return decision
         output = point.output
-        kept = output is not None and output.value == ("on" if point.relay.on else "off")
+        kept = output is not None and (point.spec.relay is None or output.value == ("on" if point.relay.on else "off"))
         if output is not None and kept and (output.until_s is None or at_s < output.until_s):
             asked = any(held.request is output.request for held in point.slots.values())
-            if asked or reason.startswith(MINIMUM):
+            if asked or (hindrance is not None and hindrance.until is Until.TIME):
                 return output  # it is still asked for, or a minimum time has to pass
-        # nobody asks for what stands: the default until the relay may follow
+        # nobody asks for what stands: the default until the heater may follow
         return Decision(value=point.spec.default, level=Level.DEFAULT, reason=f"waiting: {reason}")
+
+    def _hindrance(
+        self, point: PointState, decision: Decision, headroom: Mapping[int, float] | None, at_s: float
+    ) -> Hindrance | None:
+        starts, rule = self._starts(point, decision.value), self._rule(point)
+        if point.spec.relay is not None:
+            own = relay_hindrance(rule, str(decision.value), point.relay, at_s=at_s, headroom_kw=headroom)
+        else:
+            own = power_hindrance(rule, headroom) if starts else None
+        if own is None and starts and decision.level > Level.USER:
+            before = next((p.spec.name for p in self._points.values() if p.short), "")
+            return Hindrance(f"power is kept for {before}", Until.OTHERS) if before else None
+        return own
+
+    def _starts(self, point: PointState, value: Value | None) -> bool:
+        """A heater that is off would start: by its relay, or by its thermostat, told a setpoint above the air.
+
+        An air that is not known may be below it. A setpoint that stands is the thermostat's own affair.
+        """
+        relay = self._relay(point)
+        if relay.relay.on or point is relay:
+            return value == "on" and not relay.relay.on
+        if not isinstance(value, (int, float)) or (point.output is not None and point.output.value == value):
+            return False
+        automatic = relay.output is None or relay.output.value not in ("on", "off")
+        return automatic and (relay.air_c is None or value > relay.air_c)
+
+    def _relay(self, point: PointState) -> PointState:
+        """The point of the heater that this one moves: itself, or what its thermostat switches."""
+        return self._points[point.spec.heats] if point.spec.heats else point
+
+    def _rule(self, point: PointState) -> RelayRule:
+        rule = self._relay(point).spec.relay
+        assert rule is not None
+        return rule
 
     def _ask_for_room(
         self, point: PointState, wish: Decision | None, headroom: Mapping[int, float] | None, at_s: float
     ) -> None:
         """A person's wish that waits for power is told, with the relays that could yield to it."""
         point.short = wish
-        if wish is None or headroom is None or point.spec.relay is None:
+        if wish is None or headroom is None:
             return
         self.ctx.publish(
             ShortOfPower(
                 point=point.spec.name,
-                missing_kw=missing_kw(point.spec.relay, headroom),
-                may_yield={name: rule for name, rule in self._running() if self._may_yield(self._points[name], at_s)},
+                missing_kw=missing_kw(self._rule(point), headroom),
+                may_yield={n: r for n, r in self._running() if self._may_yield(n, r, at_s)},
             )
         )
 
     def _running(self) -> list[tuple[str, RelayRule]]:
-        return [(n, p.spec.relay) for n, p in self._points.items() if p.spec.relay is not None and p.relay.on]
+        """Heaters that are on, or that their thermostat was just told to start."""
+        points = self._points.items()
+        return [(n, p.spec.relay) for n, p in points if p.spec.relay is not None and (p.relay.on or self._unseen(p))]
 
-    def _may_yield(self, point: PointState, at_s: float) -> bool:
-        weak = point.output is not None and point.output.level >= Level.LOCAL_RULES
-        return weak and not relay_hindrance(point.spec, "off", point.relay, at_s=at_s, headroom_kw=None)
+    def _may_yield(self, name: str, rule: RelayRule, at_s: float) -> bool:
+        """It is on, nobody stronger than the local rules heats here, and it may be switched off."""
+        point = self._points[name]
+        movers = (point, *(p for p in self._points.values() if p.spec.heats == name))
+        weak = all(p.output is None or p.output.level >= Level.LOCAL_RULES for p in movers)
+        waits = relay_hindrance(rule, "off", point.relay, at_s=at_s, headroom_kw=None)
+        return point.relay.on is True and weak and waits is None
 
     def _headroom(self, at_s: float) -> Mapping[int, float] | None:
         """kW that may still be added, per phase and on the whole connection (0); None if the meter is stale."""
@@ -346,7 +376,7 @@ class Gate(Behaviour):
         return strictest(self._limits, self.ctx.clock.now()) if self._limits else None
 
     def _unseen(self, point: PointState) -> bool:
-        """It was switched on so lately that the meter may not show it yet."""
+        """It was started so lately that the meter may not show it yet."""
         return point.pending_s is not None and self._grid_at_s - point.pending_s < self._settings.meter_settle_s
 
     def _approve(self, point: PointState, decision: Decision) -> None:
@@ -360,6 +390,9 @@ class Gate(Behaviour):
             )
         changed = before is None or before.value != decision.value
         if changed:
+            if point.spec.heats and self._starts(point, decision.value):
+                # a thermostat takes about as long to follow as a relay to be seen
+                self._relay(point).pending_s = at_s + self._settings.meter_settle_s
             point.since_s = at_s
             if point.spec.relay is not None and decision.value in ("on", "off"):
                 on = decision.value == "on"

@@ -2,7 +2,6 @@
 
 admit    may this request take its slot?              (finite, in range, time to live, fence, authority)
 decide   which living slot holds the point now?       (trip > permit > level > freshness > default)
-relay    may the relay be switched this instant?      (minimum times, starts per hour, sum of relays)
 
 Nothing here knows an actor, a thread or a clock: times are arguments, monotonic seconds unless they say otherwise.
 """
@@ -14,7 +13,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from types import UnionType
 
-from actors.gate.power import rule_shares
 from models.types.command import RELINQUISH, Level, Outcome, Relinquish, Request, Value
 from models.types.mode import TRADING, Composite, InverterMode
 from models.types.point import Modes, NumberRange, PointSpec, Words
@@ -22,8 +20,6 @@ from models.units import is_number, shown
 
 FUTURE_TOLERANCE_S = 5.0
 ID_LIMIT = 200
-MINIMUM = "minimum"  # how a hindrance begins that only time ends
-SHORT = "more than the"  # what a hindrance says that only power ends
 WRITES_OF_ONE_RUN = 5  # stop SOC, rate, AC flag on; AC flag off and one spare at its release
 
 # Longest time to live a request of each level may ask for [s]; only an emergency stop may be unlimited.
@@ -320,65 +316,4 @@ def mode_hindrance(mode: InverterMode, conditions: Conditions) -> str:
         return f"battery is full ({soc:.1%})"
     if mode.composite is Composite.DISCHARGE_TO_GRID and soc <= conditions.soc_min + h:
         return f"battery is empty ({soc:.1%})"
-    return ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RelayHistory:
-    """What the gate remembers of one relay."""
-
-    on: bool | None = None  # as last seen or commanded; None: not known yet
-    switched_s: float | None = None  # monotonic time of the last switch; None: not known
-    starts_s: tuple[float, ...] = ()  # switch-ons of the last hour
-
-    def seen(self, on: bool, at_s: float) -> RelayHistory:
-        """The history after the relay was seen, or commanded, in a state."""
-        if on == self.on:
-            return self
-        starts = tuple(s for s in self.starts_s if at_s - s < 3600.0)
-        return RelayHistory(on=on, switched_s=at_s, starts_s=(*starts, at_s) if on else starts)
-
-
-def must_wait(spec: PointSpec, decision: Decision) -> bool:
-    """True if the relay's own times and the connection have a say in this decision.
-
-    Not in a trip, and not where a limit of the safety rules or the grid operator switches off: a fuse or a hot room
-    does not wait ten minutes for the sake of a contact.
-    """
-    if spec.relay is None or not isinstance(decision.value, str) or decision.level <= Level.SAFETY_TRIP:
-        return False
-    return not (decision.level <= Level.GRID_OPERATOR and decision.value == "off")
-
-
-def relay_hindrance(
-    spec: PointSpec, wanted: str, history: RelayHistory, *, at_s: float, headroom_kw: Mapping[int, float] | None
-) -> str:
-    """Why the relay must wait; empty if it may follow `wanted` now. See `must_wait` for who does not ask.
-
-    Parameters
-    ----------
-    headroom_kw : mapping of phase (1..3, and 0 for the whole connection) to kW, or None
-        What may still be added; None: not known, so nothing may be switched on.
-    """
-    rule = spec.relay
-    if rule is None or wanted not in ("on", "off") or history.on == (wanted == "on"):
-        return ""
-    if history.on is None:
-        return "the relay's state is not known yet"
-    if history.switched_s is not None:
-        needed_s = rule.min_on_s if history.on else rule.min_off_s
-        left_s = needed_s - (at_s - history.switched_s)
-        if left_s > 0:
-            return f"{MINIMUM} {'on' if history.on else 'off'} time: {left_s:.0f} s left"
-    if wanted == "off":
-        return ""
-    recent = [s for s in history.starts_s if at_s - s < 3600.0]
-    if len(recent) >= rule.starts_per_h:
-        return f"{len(recent)} starts in the last hour, limit {rule.starts_per_h}"
-    if headroom_kw is None:
-        return "grid power is not known"
-    for phase, kw in rule_shares(rule).items():
-        if kw > headroom_kw.get(phase, 0.0):
-            where = "connection" if phase == 0 else f"phase {phase}"
-            return f"{kw:.1f} kW {SHORT} {max(headroom_kw.get(phase, 0.0), 0.0):.1f} kW left on the {where}"
     return ""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from actors.gate.decision import Decision, Held, Latch, RelayHistory
+from actors.gate.decision import Decision, Held, Latch
+from actors.gate.hindrance import RelayHistory
 from models.types.command import Level, Relinquish, Value, Verdict
 from models.types.mode import Composite, InverterMode
 from models.types.point import PointSpec
@@ -28,7 +29,8 @@ class PointState:
     since_s: float = 0.0
     verdicts: deque[Verdict] = field(default_factory=lambda: deque(maxlen=8))
     relay: RelayHistory = field(default_factory=RelayHistory)
-    pending_s: float | None = None  # switched on, not yet seen by the meter
+    pending_s: float | None = None  # its heater was started, and the meter may not show it yet
+    air_c: float | None = None  # of the room that the relay heats
     writes_left: int | None = None
 
 

@@ -58,6 +58,7 @@ class PointSpec:
     emergency: Value | None  # level 1
     requires: tuple[str, ...] = ()  # signals that must be fresh for levels 10 and below
     relay: RelayRule | None = None
+    heats: str = ""  # the relay that a thermostat switches by this setpoint
     unit: str = ""
 
     def trip_value(self, kind: str) -> Value | None:

@@ -14,20 +14,15 @@ from hypothesis import strategies as st
 from actors.devices.registry import all_points
 from actors.gate.decision import (
     Conditions,
-    Decision,
     Held,
     Latch,
-    RelayHistory,
     admit,
     decide,
     emergency_value,
     fit,
     malformed,
     mode_hindrance,
-    must_wait,
-    relay_hindrance,
 )
-from actors.gate.power import phase_shares
 from models.types.command import RELINQUISH, Level, Outcome, Request, Value
 from models.types.mode import REGULAR, Composite, InverterMode
 from tests.properties.house import EXPORT, MODE, RELAYS, SETPOINTS, house_file
@@ -264,62 +259,6 @@ def test_a_requests_note_is_the_reason() -> None:
 )  # fmt: skip
 def test_what_speaks_against_a_mode(mode: InverterMode, changes: dict[str, Any], reason: str) -> None:
     assert mode_hindrance(mode, seen(**changes)) == reason
-
-
-# --- relays ----------------------------------------------------------------------------------------------------
-ROOMY = {0: 10.0, 1: 5.0, 2: 5.0, 3: 5.0}
-
-
-@pytest.mark.parametrize(
-    ("wanted", "history", "headroom", "reason"),
-    [
-        ("auto", RelayHistory(), None, ""),
-        ("on", RelayHistory(on=True, switched_s=999.0), None, ""),
-        ("on", RelayHistory(), ROOMY, "the relay's state is not known yet"),
-        ("off", RelayHistory(on=True, switched_s=500.0), None, "minimum on time: 100 s left"),
-        ("off", RelayHistory(on=True, switched_s=400.0), None, ""),
-        ("on", RelayHistory(on=False, switched_s=500.0), ROOMY, "minimum off time: 100 s left"),
-        ("on", RelayHistory(on=False), ROOMY, ""),
-        ("on", RelayHistory(on=False, starts_s=(-2700.0, 0.0, 1.0, 2.0, 3.0)), ROOMY,
-         "4 starts in the last hour, limit 4"),
-        ("on", RelayHistory(on=False, starts_s=(-2601.0, 1.0, 2.0, 3.0)), ROOMY, ""),
-        ("on", RelayHistory(on=False), None, "grid power is not known"),
-        ("on", RelayHistory(on=False), {**ROOMY, 0: 1.0}, "1.2 kW more than the 1.0 kW left on the connection"),
-        ("on", RelayHistory(on=False), {**ROOMY, 1: -2.0}, "1.2 kW more than the 0.0 kW left on the phase 1"),
-        ("on", RelayHistory(on=False), {**ROOMY, 2: 0.0}, ""),
-    ],
-)  # fmt: skip
-def test_what_a_relay_waits_for(
-    wanted: str, history: RelayHistory, headroom: dict[int, float] | None, reason: str
-) -> None:
-    assert relay_hindrance(RELAY, wanted, history, at_s=1000.0, headroom_kw=headroom) == reason
-
-
-def test_a_point_without_a_relay_waits_for_nothing() -> None:
-    assert relay_hindrance(LIMIT, "on", RelayHistory(), at_s=0.0, headroom_kw=None) == ""
-
-
-@pytest.mark.parametrize(
-    ("value", "level", "waits"),
-    [("on", Level.PLAN, True), ("off", Level.USER, True), ("on", Level.GRID_OPERATOR, True),
-     ("off", Level.GRID_OPERATOR, False), ("off", Level.SAFETY_TRIP, False), ("on", Level.EMERGENCY_STOP, False),
-     (5.0, Level.PLAN, False)],
-)  # fmt: skip
-def test_protection_does_not_wait_for_a_contact(value: Value, level: Level, waits: bool) -> None:
-    assert must_wait(RELAY, Decision(value=value, level=level, reason="")) is waits
-    assert must_wait(LIMIT, Decision(value=value, level=level, reason="")) is False
-
-
-def test_a_relays_history_remembers_switches_and_the_starts_of_an_hour() -> None:
-    history = RelayHistory().seen(True, 0.0).seen(True, 5.0)
-    assert history == RelayHistory(on=True, switched_s=0.0, starts_s=(0.0,))
-    history = history.seen(False, 100.0).seen(True, 200.0)
-    assert history.starts_s == (0.0, 200.0)
-    assert history.seen(False, 300.0).seen(True, 3700.0).starts_s == (200.0, 3700.0)
-
-
-def test_a_load_on_all_phases_is_shared_evenly() -> None:
-    assert phase_shares(3.0, 0) == {1: 1.0, 2: 1.0, 3: 1.0} and phase_shares(3.0, 2) == {2: 3.0}
 
 
 def test_naive_times_of_another_zone_are_no_matter() -> None:

@@ -9,7 +9,7 @@ from actors.gate.power import HEADROOM_MARGIN_KW, headroom_kw
 from actors.messages import LiftLimits, LimitImport
 from models.types.command import Level
 from models.types.point import RelayRule
-from tests.properties.house import GATE, RELAYS, SAFETY, Lab, a_world
+from tests.properties.house import GATE, RELAYS, SAFETY, SETPOINTS, Lab, a_world
 
 HALL, BATH, LIVING = RELAYS
 OPERATOR = "/core/operator"
@@ -123,4 +123,72 @@ def test_what_is_on_above_the_limit_is_shed_at_level_three_and_why_names_it() ->
     lab.run(900)
     assert on(lab, "hall") and lab.output(HALL)["holder"] == "user"
     assert not lab.alarms[f"limit:{HALL}"].active
+    lab.sound()
+
+
+# --- thermostats ------------------------------------------------------------------------------------------------------
+def resting_lab() -> Lab:
+    """Rooms that are warm enough: their thermostats switch nothing on, 0.8 kW of base load, an empty battery."""
+    lab = Lab(world=a_world(sun=0.0, temp_c=18.0), soc=0.2).start(700.0)
+    while any(r.relay_on for r in lab.twin.truth().rooms):
+        lab.run(60.0)
+    lab.run(60.0)
+    return lab
+
+
+def peak_kw(lab: Lab, seconds: float) -> float:
+    """Highest import of the time to come."""
+    peak = 0.0
+    for _ in range(int(seconds / 10)):
+        lab.run(10)
+        peak = max(peak, lab.twin.truth().grid_kw)
+    return peak
+
+
+def test_a_setpoint_above_the_air_starts_a_heater_so_it_waits_for_power_as_a_relay_does() -> None:
+    lab = resting_lab()
+    limit(lab, 2.5)
+    for setpoint in SETPOINTS:
+        lab.override(setpoint, 22.4, ttl_s=3600.0)
+    assert peak_kw(lab, 600.0) <= 2.5
+    assert [on(lab, r.name) for r in lab.house.rooms] == [True, False, False], "the first that fits, and no other"
+    waiting = str(lab.output(SETPOINTS[2])["waiting"])
+    assert "left on the connection (grid operator's limit 2.5 kW until" in waiting and waiting.startswith("4.8 kW")
+    assert lab.output(SETPOINTS[2])["value"] is None and not lab.alarms.get("limit:" + LIVING)
+    lab.runtime.ask(OPERATOR, LiftLimits(), 5.0)
+    lab.run(120)
+    assert [on(lab, r.name) for r in lab.house.rooms] == [True, True, True]
+    lab.sound()
+
+
+def test_a_setpoint_below_the_air_needs_no_power() -> None:
+    lab = resting_lab()
+    limit(lab, 0.5)
+    lab.override(SETPOINTS[2], 20.0, ttl_s=3600.0)
+    lab.run(60)
+    assert lab.output(SETPOINTS[2])["value"] == 20.0 and not on(lab, "living")
+    lab.sound()
+
+
+def test_a_plans_setpoint_leaves_the_power_to_a_person_who_waits_for_it() -> None:
+    lab = resting_lab()
+    limit(lab, 2.5)
+    lab.override(LIVING, "on", ttl_s=3600.0)
+    lab.ask(SETPOINTS[1], 22.4)
+    lab.run(30)
+    assert not on(lab, "bath") and lab.output(SETPOINTS[1])["waiting"] == f"power is kept for {LIVING}"
+    lab.release_override(LIVING)
+    lab.run(60)
+    assert on(lab, "bath")
+    lab.sound()
+
+
+def test_a_gate_that_does_not_know_the_meter_yet_lets_no_setpoint_start_a_heater() -> None:
+    lab = resting_lab()
+    lab.kill(GATE)
+    lab.override(SETPOINTS[1], 22.4, ttl_s=3600.0)
+    assert lab.output(SETPOINTS[1])["value"] is None
+    assert lab.output(SETPOINTS[1])["waiting"] == "grid power is not known"
+    lab.run(120)
+    assert on(lab, "bath")
     lab.sound()
