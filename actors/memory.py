@@ -30,6 +30,7 @@ class MemoryWear:
     def __init__(self) -> None:
         self._writes: deque[tuple[datetime, bool]] = deque()
         self.total = 0
+        self.problem = ""  # memory has none
 
     def record(self, at: datetime, register: str, *, slot: bool, exempt: bool) -> None:
         """One write; exempt ones are counted like all others."""

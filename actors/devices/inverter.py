@@ -25,7 +25,7 @@ from actors.devices.growatt import (
 from actors.devices.inverter_job import Flight, InverterExtras, Job, WearLog
 from actors.messages import ApprovedSetpoint, Incoming, Outgoing, Tick, Wear
 from actors.runtime import Lane
-from models.errors import PayloadError, StoreError
+from models.errors import PayloadError
 from models.types.command import Level, Value
 from models.types.house import House
 from models.types.mode import REGULAR, Composite, InverterMode
@@ -385,10 +385,7 @@ class InverterActor(DeviceActor):
             lane=Lane.URGENT if job.level <= Level.GRID_OPERATOR else Lane.USER,
         )
         exempt = job.level <= Level.SAFETY_TRIP
-        try:
-            self._wear.record(self.ctx.clock.now(), write.register, slot=write.slot, exempt=exempt)
-        except StoreError as error:
-            self.alarm("wear_log", f"writes could not be counted on disk: {error}")
+        self._wear.record(self.ctx.clock.now(), write.register, slot=write.slot, exempt=exempt)
         self.wrote(name, str(job.value), job.level, cause=job.cause, detail=f"{write.command} {json.dumps(write.body)}",
                    request_id=job.request_id, counted=True)
         self._say_wear()
@@ -473,6 +470,10 @@ class InverterActor(DeviceActor):
     def _say_wear(self) -> None:
         used, slots = self._wear.used(self.ctx.clock.now())
         self._said_wear_s = self.ctx.clock.monotonic()
+        if self._wear.problem:
+            self.alarm("wear_unsaved", f"writes of stored registers are not known or not kept: {self._wear.problem}")
+        else:
+            self.alarm_over("wear_unsaved")
         left = min(self._budget - EXPORT_RESERVE - used, self._slot_budget - slots)
         self.ctx.publish(Wear(points=(MODE,), used_24h=used + slots, left=left))
 

@@ -11,7 +11,9 @@ from models.types.command import Level, Value
 
 
 class WearLog(Protocol):
-    """Where writes of stored registers are counted, across restarts."""
+    """Where writes of stored registers are counted, across restarts; `problem` says why they are not, or no longer."""
+
+    problem: str
 
     def record(self, at: datetime, register: str, *, slot: bool, exempt: bool) -> None:
         """One write."""

@@ -7,7 +7,6 @@ limits, shows in `why` like any other request, and the plan comes back by itself
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 
 from actors.requests import Asker
 from actors.runtime import Context
@@ -53,8 +52,7 @@ class ThirdHands:
             self.taken_back(point)
             self._say(point, f"{point} was set to {value} by somebody else; it is taken back")
             return False
-        end = self._ctx.clock.now() + timedelta(seconds=respect_s)
-        note = f"set to {value} by somebody else, respected until {end:%H:%M} UTC"
+        note = f"set to {value} by somebody else, respected for {respect_s / 60.0:.0f} min"
         self._until_s[point] = at_s + respect_s
         self._asker.ask(point, value, ttl_s=respect_s, note=note)
         self._say(point, f"{point} was {note}")
@@ -66,8 +64,8 @@ class ThirdHands:
         self.noticed += 1
         if respect_s > 0.0:
             self._until_s[point] = self._ctx.clock.monotonic() + respect_s
-            end = self._ctx.clock.now() + timedelta(seconds=respect_s)
-            self._say(point, f"{what} were changed by somebody else; left alone until {end:%H:%M} UTC, then put back")
+            minutes = f"{respect_s / 60.0:.0f} min"
+            self._say(point, f"{what} were changed by somebody else; left alone for {minutes}, then put back")
         else:
             self.taken_back(point)
             self._say(point, f"{what} were changed by somebody else; they are put back")

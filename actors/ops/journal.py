@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from actors.messages import (
@@ -30,7 +30,6 @@ LIMIT = "operator.import_limit"  # key of what became of the grid operator's lim
 BATCH = 500
 KEPT = 20_000  # rows that wait while the store is away; older ones are shed, with an alarm
 TELEMETRY_EVERY_S = 60.0
-EVER = datetime.min.replace(tzinfo=UTC)
 PRUNE_EVERY, TELEMETRY_KEPT = timedelta(days=1), timedelta(days=400)  # a year and what is needed to compare with it
 
 
@@ -42,8 +41,9 @@ class Journal(Behaviour):
              when the store knows a later life of this house than this one
     Fails    on bugs only; what cannot be stored is told in a row of its own
 
-    A batch whose answer did not come (deadline, a store that died) is written again, so its rows may be there twice:
-    they are facts with a time, and reading one twice misleads nobody, while losing one might.
+    A batch whose answer did not come (deadline, a store that died) is written again, and a new life writes the alarms
+    and limits that stand, so a row may be there twice: they are facts with a time, and reading one twice misleads
+    nobody, while losing one might.
     """
 
     def __init__(self, store: Path, *, flush_s: float) -> None:
@@ -62,8 +62,7 @@ class Journal(Behaviour):
 
     def on_start(self) -> None:
         ctx = self.ctx
-        self._since = ctx.clock.now() if ctx.epoch.incarnation > 1 else EVER
-        self._limits = LimitBook(told_before=ctx.epoch.incarnation > 1)
+        self._limits = LimitBook()
         ctx.subscribe(InverterReading, MeterReading, RoomsReading, coalesce=lambda m: type(m).__name__)
         ctx.subscribe(Request, Verdict, WireWrite, Proof, Trip, TripReset, Alarm, PlanReady, ForecastReady)
         ctx.subscribe(Failed, Restarted, GaveUp, WorkerEnded, OperatorLimits)
@@ -72,8 +71,6 @@ class Journal(Behaviour):
 
     def handle(self, message: object) -> None:
         match message:
-            case Alarm(at=at) if at < self._since:
-                pass  # it stands since before this life, and is in the books
             case Tick():
                 self._note(self._limits.look(self._now()))
                 self._flush()

@@ -13,12 +13,15 @@ from typing import Literal
 
 from models.types.operator import ImportLimit, strictest
 
-What = Literal["announced", "lifted", "began", "changed", "ended"]
+What = Literal["known", "announced", "lifted", "began", "changed", "ended"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitFact:
-    """`announced` and `lifted` are about one limit; the others about the one that binds, the strictest."""
+    """`known`, `announced` and `lifted` are about one limit; the others about the one that binds, the strictest.
+
+    `known` is what a book hears first: who begins to write cannot tell when that was announced, or if it was written.
+    """
 
     at: datetime  # when it was so, not when it was noticed
     what: What
@@ -27,22 +30,18 @@ class LimitFact:
 
 
 class LimitBook:
-    """Remembers what binds, and tells what is new.
+    """Remembers what binds, and tells what is new."""
 
-    Parameters
-    ----------
-    told_before : bool
-        A former life has told what is heard first: nothing of it is news.
-    """
-
-    def __init__(self, *, told_before: bool = False) -> None:
-        self._quiet = told_before
+    def __init__(self) -> None:
         self._known: tuple[ImportLimit, ...] = ()
         self._binds: ImportLimit | None = None
         self._looked: datetime | None = None
 
     def hear(self, limits: tuple[ImportLimit, ...], now: datetime) -> tuple[LimitFact, ...]:
         """All limits that are known from now on. What happened before they changed is told first."""
+        if self._looked is None:
+            self._known, self._looked, self._binds = limits, now, strictest(limits, now)
+            return tuple(LimitFact(at=now, what="known", limit=limit) for limit in limits)
         facts = list(self.look(now))
         gone = [limit for limit in self._known if limit not in limits and limit.end > now]
         new = [limit for limit in limits if limit not in self._known]
@@ -50,14 +49,13 @@ class LimitBook:
         facts += [LimitFact(at=now, what="lifted", limit=limit) for limit in gone]
         facts += [LimitFact(at=now, what="announced", limit=limit) for limit in new]
         facts += self._bind(now)
-        quiet, self._quiet = self._quiet, False
-        return () if quiet else tuple(facts)
+        return tuple(facts)
 
     def look(self, now: datetime) -> tuple[LimitFact, ...]:
         """What began or ended since the last look, in order."""
-        since, self._looked = self._looked, now
-        if since is None:
+        if self._looked is None:
             return ()
+        since, self._looked = self._looked, now
         edges = {at for limit in self._known for at in (limit.start, limit.end) if since < at <= now}
         return tuple(fact for at in sorted(edges) for fact in self._bind(at))
 

@@ -32,7 +32,7 @@ class MeasuredLoad:
         self._means = _read(path)
         self._slot: datetime | None = None
         self._sum, self._count, self._usual = 0.0, 0, 0
-        self.unsaved = ""  # why the last mean is not on disk
+        self.problem = ""  # why the last mean is not on disk
 
     def see(self, now: datetime, kw: float) -> None:
         """One reading of the base load [kW]."""
@@ -53,9 +53,9 @@ class MeasuredLoad:
         body = {at.isoformat(): round(kw, 4) for at, kw in self._means.items()}
         try:
             write_sealed(self._path, body)
-            self.unsaved = ""
+            self.problem = ""
         except StoreError as error:
-            self.unsaved = str(error)
+            self.problem = str(error)
 
     def history(self, now: datetime, days: float) -> MeasuredSeries:
         """The last `days`; NaN where nothing was measured in between."""

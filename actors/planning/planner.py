@@ -56,6 +56,8 @@ NEWS = timedelta(hours=6)  # prices that reach this much further are worth a new
 class Load(Protocol):
     """Measured base load, and in the perfect-foresight policy what is to come."""
 
+    problem: str  # why what was measured is not on disk; empty: all is well
+
     def see(self, now: datetime, kw: float) -> None: ...
     def history(self, now: datetime, days: float) -> MeasuredSeries: ...
     def known(self, now: datetime, steps: int) -> MeasuredSeries | None: ...
@@ -113,7 +115,7 @@ class Planner(Behaviour):
         self._problem: PlanProblem | None = None
         self._running: RunningPlan | None = None
         self._alarmed = False
-        self._peak_alarmed = False
+        self._unsaved: set[str] = set()  # alarms of what is on no disk
         self.made, self.failed = 0, 0
 
     def on_start(self) -> None:
@@ -122,7 +124,7 @@ class Planner(Behaviour):
         self._questions = OpenQuestions(self.ctx, OPTIMIZER)
         self._oddities = Oddities(self.ctx)
         self._peak = MonthPeak(self._setup.zone, self._setup.peaks, stale_s=self._setup.reading_max_age_s)
-        self._tell_of_peak()
+        self._tell_unsaved("peak_unsaved", "the month's highest import", self._peak.problem)
         settings = self._setup.settings
         self._calm = Calm(
             self._setup.zone, at_most_eur=settings.keep_plan_eur, per_day_eur=settings.keep_plan_eur_per_day
@@ -187,19 +189,20 @@ class Planner(Behaviour):
         if reading.load_kw is not None and len(self._relays) == len(self._setup.house.rooms):
             heating_kw = sum(r.heater_kw for r in self._setup.house.rooms if self._relays[r.name])
             self._load.see(now, reading.load_kw - heating_kw)
+            self._tell_unsaved("load_unsaved", "measured base load", self._load.problem)
         if reading.grid_kw is not None:
             self._peak.see(now, reading.grid_kw)
-            self._tell_of_peak()
+            self._tell_unsaved("peak_unsaved", "the month's highest import", self._peak.problem)
         if reading.pv_kw is not None:
             self._see_pv(now, reading.pv_kw, reading.grid_kw)
 
-    def _tell_of_peak(self) -> None:
-        """An alarm while the month's peak is on no disk that can be read and written."""
-        problem = self._peak.problem
-        if bool(problem) != self._peak_alarmed:
-            self._peak_alarmed = bool(problem)
-            text = f"the month's highest import would be forgotten at a restart: {problem}" if problem else ""
-            self.ctx.publish(Alarm(at=self.ctx.clock.now(), name="peak_unsaved", active=bool(problem), text=text))
+    def _tell_unsaved(self, name: str, what: str, problem: str) -> None:
+        """An alarm while something measured is on no disk that can be read and written."""
+        if bool(problem) == (name in self._unsaved):
+            return
+        (self._unsaved.add if problem else self._unsaved.discard)(name)
+        text = f"{what} would be forgotten at a restart: {problem}" if problem else ""
+        self.ctx.publish(Alarm(at=self.ctx.clock.now(), name=name, active=bool(problem), text=text))
 
     def _see_pv(self, now: datetime, pv_kw: float, grid_kw: float | None) -> None:
         """Quarter-hour means of PV; NaN where the export limit may have curtailed it."""

@@ -23,7 +23,7 @@ STATE_STYLE = {
 LEVEL_NAMES = {
     1: "emergency stop",
     2: "safety trip",
-    3: "safety limit",
+    3: "limit",
     8: "user",
     10: "local rules",
     13: "plan",

@@ -30,6 +30,8 @@ from models.types.slots import local_midnight
 class KnownLoad:
     """The base load measured so far; the future only for perfect foresight."""
 
+    problem = ""  # nothing to keep
+
     def __init__(self, recorded: RecordedLoad, standby_kw: float, *, foresight: bool) -> None:
         self._recorded, self._standby_kw = recorded, standby_kw
         self._true = TrueLoad(recorded) if foresight else None

@@ -78,6 +78,8 @@ class MortalWorker(FunctionWorker):
 class SteadyLoad:
     """A family that uses the same at every hour."""
 
+    problem = ""  # nothing to keep
+
     def __init__(self, kw: float) -> None:
         self._kw = kw
 

@@ -109,7 +109,7 @@ def test_a_slot_for_tonight_set_in_the_app_is_left_alone_for_two_hours_and_then_
     of_the_app(home, "gridfirst/set/timeslot", start="03:00", stop="04:00", enabled=True, slot=2)
     home.run(HOUR_S)
     (text,) = alarms(home, MODE)
-    assert "left alone until" in text and slot_of_tonight(home)
+    assert "left alone for" in text and slot_of_tonight(home)
     home.run(HOUR_S + 900)
     assert not slot_of_tonight(home)
 

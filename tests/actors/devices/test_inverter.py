@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
@@ -26,7 +27,8 @@ from actors.devices.registry import DEVICES, all_points
 from actors.links.twin import TwinLink
 from actors.memory import MemoryWear
 from actors.messages import Incoming, Proof, Release, Released, Wear, WireWrite
-from models.errors import StoreError
+from actors.store.boot import Boot
+from actors.store.wear import FileWear
 from models.types.command import Level
 from models.types.mode import REGULAR, Composite, InverterMode
 from models.types.reading import InverterReading
@@ -524,15 +526,28 @@ def test_a_trip_is_written_whatever_the_budget() -> None:
 
 class BrokenLog(MemoryWear):
     def record(self, at: datetime, register: str, *, slot: bool, exempt: bool) -> None:
-        raise StoreError("disk full")
+        super().record(at, register, slot=slot, exempt=exempt)
+        self.problem = "disk full"
 
 
-def test_a_write_that_cannot_be_counted_is_an_alarm_and_still_written() -> None:
-    house = House(wear=BrokenLog())
+def test_a_write_that_cannot_be_kept_is_an_alarm_until_one_can_and_still_written() -> None:
+    wear = BrokenLog()
+    house = House(wear=wear)
     house.ask(2.0)
     house.run(30)
-    assert house.alarms("wear_log") == [True]
+    assert house.alarms("wear_unsaved") == [True]
     assert house.twin.inverter.export_limit_kw == 2.0
+    wear.problem = ""
+    house.run(1000)
+    assert house.alarms("wear_unsaved") == [True, False]
+
+
+def test_a_wear_file_that_is_lost_is_an_alarm_from_the_start_and_the_days_budget_used_up(tmp_path: Path) -> None:
+    house = House(wear=FileWear(tmp_path, Boot(number=2, fresh=False), START))
+    house.ask(CHARGE)
+    house.run(60)
+    assert house.alarms("wear_unsaved") == [True] and house.of(Wear)[-1].left < 0
+    assert house.twin.inverter.registers[1092] == 0
 
 
 def test_the_running_day_forgets_old_writes() -> None:

@@ -245,8 +245,10 @@ def test_plans_and_forecasts_keep_when_they_became_known() -> None:
     assert {r.issued for r in office.rows if r.kind in (Kind.PLAN, Kind.FORECAST)} == {START}
 
 
-def test_a_limit_of_the_grid_operator_is_stored_when_it_is_told_begins_and_ends_and_once_only() -> None:
+def test_a_limit_of_the_operator_is_stored_when_told_when_it_begins_and_ends_and_when_a_new_life_hears_of_it() -> None:
     office = Office()
+    office.publish(OperatorLimits(limits=()))
+    office.run(10)
     limit = ImportLimit(start=START + timedelta(hours=1), end=START + timedelta(hours=2), import_kw=4.2, source="DSO")
     office.publish(OperatorLimits(limits=(limit,)))
     office.run(3600 + 60)
@@ -255,12 +257,20 @@ def test_a_limit_of_the_grid_operator_is_stored_when_it_is_told_begins_and_ends_
     office.run(3600)
     rows = [row for row in office.rows if row.key == LIMIT]
     assert [(row.kind, row.data["event"], row.at) for row in rows] == [
-        (Kind.EVENT, "limit_announced", START), (Kind.EVENT, "limit_began", limit.start),
-        (Kind.EVENT, "limit_ended", limit.end),
+        (Kind.EVENT, "limit_announced", START + timedelta(seconds=10)), (Kind.EVENT, "limit_began", limit.start),
+        (Kind.EVENT, "limit_known", limit.start + timedelta(seconds=70)), (Kind.EVENT, "limit_ended", limit.end),
     ]  # fmt: skip
     assert rows[1].data["limit"] == {
         "start": limit.start.isoformat(), "end": limit.end.isoformat(), "import_kw": 4.2, "source": "DSO",
     }  # fmt: skip
+
+
+def test_an_alarm_that_began_while_the_journal_was_away_is_stored_with_its_own_time() -> None:
+    office = Office()
+    office.runtime.inject(PATH, RuntimeError("an accident"))
+    office.publish(Alarm(at=START - timedelta(hours=1), name="meanwhile", active=True, text="the clock was put back"))
+    office.runtime.run_for(60)
+    assert (Kind.EVENT, "meanwhile", START - timedelta(hours=1)) in [(r.kind, r.key, r.at) for r in office.rows]
 
 
 def test_what_no_store_could_take_is_told_in_a_row_of_its_own() -> None:

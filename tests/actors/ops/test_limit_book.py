@@ -17,8 +17,15 @@ def told(facts: tuple[LimitFact, ...]) -> list[tuple[str, float, datetime]]:
     return [(fact.what, fact.limit.import_kw, fact.at) for fact in facts]
 
 
-def test_a_limit_is_announced_begins_and_ends_at_its_own_times_however_late_one_looks() -> None:
+def a_book() -> LimitBook:
+    """One that was there from the beginning."""
     book = LimitBook()
+    assert book.hear((), START - HOUR) == ()
+    return book
+
+
+def test_a_limit_is_announced_begins_and_ends_at_its_own_times_however_late_one_looks() -> None:
+    book = a_book()
     assert told(book.hear((EVENING,), START)) == [("announced", 4.2, START)]
     assert book.look(START + HOUR / 2) == ()
     assert told(book.look(START + 5 * HOUR)) == [("began", 4.2, EVENING.start), ("ended", 4.2, EVENING.end)]
@@ -26,7 +33,7 @@ def test_a_limit_is_announced_begins_and_ends_at_its_own_times_however_late_one_
 
 
 def test_a_stricter_one_within_changes_what_binds_and_its_end_changes_it_back() -> None:
-    book = LimitBook()
+    book = a_book()
     book.hear((EVENING, WITHIN), START)
     facts = book.look(START + 4 * HOUR)
     assert told(facts) == [
@@ -37,7 +44,7 @@ def test_a_stricter_one_within_changes_what_binds_and_its_end_changes_it_back() 
 
 
 def test_a_limit_that_holds_at_once_is_announced_and_begins_and_lifting_it_ends_it() -> None:
-    book = LimitBook()
+    book = a_book()
     now = EVENING.start + HOUR
     assert told(book.hear((EVENING,), now)) == [("announced", 4.2, now), ("began", 4.2, now)]
     later = now + HOUR / 4
@@ -45,14 +52,14 @@ def test_a_limit_that_holds_at_once_is_announced_and_begins_and_lifting_it_ends_
 
 
 def test_a_limit_lifted_before_it_began_never_began() -> None:
-    book = LimitBook()
+    book = a_book()
     book.hear((EVENING,), START)
     assert told(book.hear((), START + HOUR / 2)) == [("lifted", 4.2, START + HOUR / 2)]
     assert book.look(START + 9 * HOUR) == ()
 
 
 def test_what_ended_before_the_list_changed_is_told_first() -> None:
-    book = LimitBook()
+    book = a_book()
     book.hear((WITHIN,), START)
     now = WITHIN.end + HOUR / 10
     assert told(book.hear((EVENING,), now)) == [
@@ -60,10 +67,11 @@ def test_what_ended_before_the_list_changed_is_told_first() -> None:
     ]  # fmt: skip
 
 
-def test_a_second_life_does_not_tell_again_what_it_hears_first() -> None:
-    book = LimitBook(told_before=True)
+def test_what_a_book_hears_first_is_known_and_not_news() -> None:
+    book = LimitBook()
     now = EVENING.start + HOUR / 4
-    assert book.hear((EVENING, WITHIN), now) == ()
+    assert book.look(now) == ()
+    assert told(book.hear((EVENING, WITHIN), now)) == [("known", 4.2, now), ("known", 2.0, now)]
     assert told(book.look(EVENING.end)) == [
         ("changed", 2.0, WITHIN.start), ("changed", 4.2, WITHIN.end), ("ended", 4.2, EVENING.end),
     ]  # fmt: skip

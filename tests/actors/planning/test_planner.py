@@ -48,6 +48,8 @@ AIR: dict[str, float | None] = {"hall": 20.0, "bath": 21.5}
 class KnownLoad:
     """What was measured: nothing much."""
 
+    problem = ""  # nothing to keep
+
     def __init__(self) -> None:
         self.seen: list[float] = []
 
@@ -511,6 +513,16 @@ def test_a_price_on_power_comes_with_the_peak_of_the_month() -> None:
         room.publish(inverter(0.5, grid_kw=6.0))
         room.run(900)
     assert room.problems[-1].peak == PeakPrice(eur_per_kw=5.0, measured_kw=6.0)
+
+
+def test_a_measured_load_that_cannot_be_kept_is_an_alarm_until_it_can() -> None:
+    load = KnownLoad()
+    room = ready(load=lambda: load, reading_max_age_s=900.0)
+    for problem in ("the disk is full", "the disk is full", ""):
+        load.problem = problem
+        room.publish(inverter(0.5, load_kw=1.0))
+    assert room.alarms("load_unsaved") == [True, False]
+    assert room.of(Alarm)[0].text == "measured base load would be forgotten at a restart: the disk is full"
 
 
 def test_a_peak_that_cannot_be_read_or_kept_is_an_alarm_until_it_can(tmp_path: Path) -> None:
