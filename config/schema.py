@@ -129,6 +129,7 @@ class Simulation(Settings):
     tick_s: float = Field(60.0, ge=5, le=300, description="nothing happens more often")
     warmup_days: int = Field(3, ge=0, le=30, description="of plain rules before all policies fork")
     tail_h: int = Field(72, ge=0, le=240, description="under plain rules after the end: the value of what is stored")
+    tail_pairs: int = Field(4, ge=0, le=64, description="of lives after the end, whose mean counts; 0: one life")
     seed: int = Field(1, ge=0, le=2**31 - 1, description="of everything that is random")
 
 

@@ -352,6 +352,10 @@ class HouseTwin:
         self._air = [c + kelvin for c in self._air]
         self._slab = [c + kelvin for c in self._slab]
 
+    def warm_air(self, kelvin: Sequence[float]) -> None:
+        """Moves the air of each room, in the order of the house; the slabs stay."""
+        self._air = [c + k for c, k in zip(self._air, kelvin, strict=True)]
+
     def truth(self) -> TwinTruth:
         """The house now."""
         f = self.inverter.flows

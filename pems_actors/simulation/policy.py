@@ -15,12 +15,13 @@ from actors.messages import PlanReady, WireWrite
 from actors.planning.rooms_tracker import ObservedRooms
 from actors.runtime import ManualClock, StepRuntime
 from config.schema import HouseFile
-from models.scorecard import EvidenceRow, Phase
+from models.scorecard import EvidenceRow
 from models.twins.house import HouseTwin
 from models.types.forecast import PriceSeries
 from pems_actors.release import release_all
 from pems_actors.simulation.house import surroundings, twin_of, warm_up
 from pems_actors.simulation.recorder import SAMPLE, SAMPLES, Recorder
+from pems_actors.simulation.tail import tail
 from pems_actors.simulation.world import Recorded
 from pems_actors.wiring import Parts, house_tree
 from solvers.problem import PlanProblem
@@ -80,7 +81,7 @@ def run_policy(job: Job, progress: Progress) -> Outcome:
         outcome = _acting(job, config, recorded, forked, rooms, prices, (first, end), fork_hash, progress)
     else:
         outcome = _plain(forked, prices, (first, end), fork_hash, progress)
-    outcome.rows += _tail(forked, prices, tail_end, battery_idle=False)
+    outcome.rows += tail(forked, prices, tail_end, pairs=config.simulation.tail_pairs, seed=job.seed)
     return outcome
 
 
@@ -91,7 +92,7 @@ def _plain(
     _, end = period
     recorder = Recorder(twin, prices)
     before = twin.truth()
-    _live(twin, recorder, end, "run", progress)
+    recorder.live(end, "run", progress)
     after = twin.truth()
     return Outcome(
         rows=recorder.rows,
@@ -100,26 +101,6 @@ def _plain(
         fork_hash=fork_hash,
         trace_hash=twin.state_hash(),
     )
-
-
-def _live(
-    twin: HouseTwin, recorder: Recorder, end: datetime, phase: Phase, progress: Progress
-) -> None:
-    first = twin.now
-    while twin.now < end:
-        for _ in range(SAMPLES):
-            twin.advance(twin.now + SAMPLE)
-            recorder.look()
-        recorder.close(phase)
-        progress((twin.now - first) / (end - first))
-
-
-def _tail(twin: HouseTwin, prices: PriceSeries, end: datetime, *, battery_idle: bool) -> list[EvidenceRow]:
-    """The 72 h after, for all under plain rules: the honest value of what is left in battery and rooms."""
-    twin.inverter.battery_idle = battery_idle
-    recorder = Recorder(twin, prices)
-    _live(twin, recorder, end, "tail", lambda _: None)
-    return recorder.rows
 
 
 def _note(outcome: Outcome, event: object) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -65,6 +66,16 @@ class Recorder:
             )
         )
         self._before, self._looks = after, []
+
+    def live(self, end: datetime, phase: Phase, progress: Callable[[float], None] = lambda _: None) -> None:
+        """Let the twin live to `end` by itself, and write its rows."""
+        first = self._twin.now
+        while self._twin.now < end:
+            for _ in range(SAMPLES):
+                self._twin.advance(self._twin.now + SAMPLE)
+                self.look()
+            self.close(phase)
+            progress((self._twin.now - first) / (end - first))
 
     def _rooms(
         self, before: TwinTruth, looks: list[TwinTruth], after: TwinTruth, start: datetime
