@@ -6,6 +6,7 @@ import json
 from datetime import datetime, timedelta
 
 from actors.devices.base import LINK, Device, DeviceActor, DeviceTiming
+from actors.devices.effect import limit_shows, mode_shows
 from actors.devices.growatt import (
     COMMAND_TOPIC,
     RESULT_TOPIC,
@@ -22,7 +23,8 @@ from actors.devices.growatt import (
     target_of,
     wanted_slot,
 )
-from actors.devices.inverter_job import Flight, InverterExtras, Job, WearLog
+from actors.devices.inverter_job import Flight, InverterExtras, Job
+from actors.devices.write_budget import WriteBudget
 from actors.messages import ApprovedSetpoint, Incoming, Outgoing, Tick, Wear
 from actors.runtime import Lane
 from models.errors import PayloadError
@@ -38,10 +40,7 @@ PACING_S = 1.0  # the stick fails writes within 0.85 s of one another, and the w
 PACING_SLACK_S = 1e-6
 TRIES = 3
 WEAR_EVERY_S = 900.0
-RESERVE, SLOT_RESERVE = 2, 4  # writes of a day's budget that only the way back to the default may use
-EXPORT_RESERVE = 6  # writes a day kept for the feed-in limit: three spells of negative prices
 AGAIN_FIRST_S, AGAIN_DOUBLINGS = 60.0, 6  # pause before a failed default is tried again: 1 min to about 1 h
-FLOW_TOLERANCE_KW = 0.15
 SOC_JUMP = 0.3  # more than this between two messages is a fault of the sensor, until it repeats itself
 
 
@@ -68,10 +67,9 @@ class InverterActor(DeviceActor):
 
     topics = COMMAND_TOPIC
 
-    def __init__(self, house: House, timing: DeviceTiming, wear: WearLog, *, budget: int, slot_budget: int) -> None:
+    def __init__(self, house: House, timing: DeviceTiming, budget: WriteBudget) -> None:
         super().__init__(points(house), timing)
-        self._house, self._wear = house, wear
-        self._budget, self._slot_budget = budget, slot_budget
+        self._house, self._budget = house, budget
         self._live: Registers | None = None
         self._reading: InverterReading | None = None
         self._live_s = -1e9
@@ -329,7 +327,7 @@ class InverterActor(DeviceActor):
         if job.tries.get(write.register, 0) >= TRIES:
             self._give_up(name, job, write)
             return False
-        if not self._affordable(write, job):
+        if not self._budget.allows(write, job.level, self.ctx.clock.now()):
             self.alarm("write_budget", f"write budget of {name} is used up; {write.register} is not written")
             return False
         self._send(name, job, write, at_s)
@@ -352,21 +350,6 @@ class InverterActor(DeviceActor):
             return True
         return write.makes and any(w.breaks for w in self._writes(MODE, job, self._live))
 
-    def _affordable(self, write: Write, job: Job) -> bool:
-        """Budgets of the running day.
-
-        The way back to the default has a reserve, a trip may always write, and modes leave enough for the feed-in to
-        be switched off when it costs.
-        """
-        if job.level <= Level.SAFETY_TRIP:
-            return True
-        used, slots = self._wear.used(self.ctx.clock.now())
-        back = job.level is Level.DEFAULT
-        if write.slot:
-            return slots < self._slot_budget - (0 if back else SLOT_RESERVE)
-        reserve = 0 if back else RESERVE if write.register.startswith("export.") else RESERVE + EXPORT_RESERVE
-        return used < self._budget - reserve
-
     def _send(self, name: str, job: Job, write: Write, at_s: float) -> None:
         self._number += 1
         epoch = self.ctx.epoch
@@ -384,8 +367,7 @@ class InverterActor(DeviceActor):
                      expires_s=at_s + self.timing.command_ttl_s, slot=f"{name}/{write.register}"),
             lane=Lane.URGENT if job.level <= Level.GRID_OPERATOR else Lane.USER,
         )
-        exempt = job.level <= Level.SAFETY_TRIP
-        self._wear.record(self.ctx.clock.now(), write.register, slot=write.slot, exempt=exempt)
+        self._budget.record(write, job.level, self.ctx.clock.now())
         self.wrote(name, str(job.value), job.level, cause=job.cause, detail=f"{write.command} {json.dumps(write.body)}",
                    request_id=job.request_id, counted=True)
         self._say_wear()
@@ -437,45 +419,29 @@ class InverterActor(DeviceActor):
         for name, job in self._jobs.items():
             if job.stage != "applied" or self._live_s <= job.applied_s:
                 continue
-            if self._shows(name, job):
+            if self._shows(job):
                 job.stage = "effective"
                 self.alarm_over(f"ineffective:{name}")
                 self.proof(name, "effective", str(job.value), job.request_id, job.since_s)
             elif at_s - job.applied_s > self.timing.effect_s:
                 self.alarm(f"ineffective:{name}", f"{name}: {job.value} is in the registers, the power flow differs")
 
-    def _shows(self, name: str, job: Job) -> bool:
-        reading, tolerance = self._reading, FLOW_TOLERANCE_KW
+    def _shows(self, job: Job) -> bool:
+        reading = self._reading
         assert reading is not None
-        if reading.grid_kw is None or reading.battery_kw is None or reading.soc is None:
-            return False
-        if name == EXPORT:
-            assert isinstance(job.value, (int, float))
-            return -reading.grid_kw <= float(job.value) + tolerance
-        assert job.target is not None
-        at_stop = abs(reading.soc - job.target.stop_percent / 100) <= 0.015
-        match job.target.composite:
-            case Composite.CHARGE_FROM_GRID:
-                return reading.battery_kw > tolerance or reading.soc >= job.target.stop_percent / 100 - 0.015
-            case Composite.HOLD:
-                return reading.battery_kw >= -tolerance
-            case Composite.DISCHARGE_TO_GRID:
-                return reading.battery_kw < -tolerance or at_stop or reading.soc < job.target.stop_percent / 100
-            case Composite.SELL_PRODUCTION:
-                return abs(reading.battery_kw) <= tolerance
-            case _:
-                # load first never charges from the grid
-                return not (reading.grid_kw > 1.0 and reading.battery_kw > 1.0)
+        if job.target is not None:
+            return mode_shows(job.target, reading)
+        assert isinstance(job.value, (int, float))
+        return limit_shows(float(job.value), reading)
 
     def _say_wear(self) -> None:
-        used, slots = self._wear.used(self.ctx.clock.now())
+        now = self.ctx.clock.now()
         self._said_wear_s = self.ctx.clock.monotonic()
-        if self._wear.problem:
-            self.alarm("wear_unsaved", f"writes of stored registers are not known or not kept: {self._wear.problem}")
+        if self._budget.problem:
+            self.alarm("wear_unsaved", f"writes of stored registers are not known or not kept: {self._budget.problem}")
         else:
             self.alarm_over("wear_unsaved")
-        left = min(self._budget - EXPORT_RESERVE - used, self._slot_budget - slots)
-        self.ctx.publish(Wear(points=(MODE,), used_24h=used + slots, left=left))
+        self.ctx.publish(Wear(points=(MODE,), used_24h=sum(self._budget.used(now)), left=self._budget.left(now)))
 
     def unverified(self) -> dict[str, str]:
         missing = {}
@@ -496,7 +462,7 @@ class InverterActor(DeviceActor):
             "composite": None if reading is None or reading.composite is None else reading.composite.value,
             "age_s": None if reading is None else round(at_s - self._live_s, 1),
             "rejected": self.rejected,
-            "writes_24h": self._wear.used(self.ctx.clock.now()),
+            "writes_24h": self._budget.used(self.ctx.clock.now()),
             "points": {
                 name: {"wanted": str(j.value), "stage": j.stage or "writing", "since_s": round(at_s - j.since_s, 1)}
                 for name, j in list(self._jobs.items())
@@ -508,7 +474,9 @@ class InverterActor(DeviceActor):
 def make(house: House, timing: DeviceTiming, extras: object) -> DeviceActor:
     """Built by the registry; `extras` carries the wear log and its budgets."""
     assert isinstance(extras, InverterExtras)
-    return InverterActor(house, timing, extras.wear, budget=extras.budget, slot_budget=extras.slot_budget)
+    return InverterActor(
+        house, timing, WriteBudget(extras.wear, writes=extras.budget, slots=extras.slot_budget)
+    )
 
 
 DEVICE = Device(id="inverter", points=points, make=make)

@@ -13,17 +13,15 @@ from actors.devices.base import DeviceTiming
 from actors.devices.inverter import (
     DEVICE,
     EXPORT,
-    EXPORT_RESERVE,
     MODE,
     PACING_S,
     PATH,
-    RESERVE,
     TRIES,
-    InverterExtras,
-    WearLog,
     points,
 )
+from actors.devices.inverter_job import InverterExtras, WearLog
 from actors.devices.registry import DEVICES, all_points
+from actors.devices.write_budget import EXPORT_RESERVE, RESERVE
 from actors.links.twin import TwinLink
 from actors.memory import MemoryWear
 from actors.messages import Incoming, Proof, Release, Released, Wear, WireWrite
