@@ -22,10 +22,10 @@ from models.scorecard import SLOT_H, EvidenceRow
 from models.scorecard_bill import deep_drawn_kwh
 from models.types.house import House
 from models.types.mode import Composite
+from models.types.slots import USUAL_DAY
 
 LEAST_KWH_PER_DAY = 0.05  # charged from the grid: less is judged by nobody
 LEAST_EUR_PER_DAY = 0.05  # of opportunity: relay pulses alone make a cent or two
-SLOTS_PER_DAY = 96
 _BUYING = (Composite.CHARGE_FROM_GRID.value, Composite.HOLD.value)  # battery first: it may draw on the grid
 _SAME_EUR = 1e-9  # per kWh: prices closer than this are one price
 
@@ -85,7 +85,7 @@ def cheap_charging_share(rows: Rows, *, house: House) -> float | None:
     charged = zip(run, grid_charged_kwh(run), strict=True)
     told = [(kwh, cheap[row.time_utc]) for row, kwh in charged if row.time_utc in cheap]
     total = math.fsum(kwh for kwh, _ in told)
-    if total < LEAST_KWH_PER_DAY * len(run) / SLOTS_PER_DAY:
+    if total < LEAST_KWH_PER_DAY * len(run) / USUAL_DAY:
         return None
     return min(math.fsum(kwh for kwh, is_cheap in told if is_cheap) / total, 1.0)
 
@@ -120,7 +120,7 @@ def export_captured_share(rows: Rows, *, rules: Rows, foresight: Rows, house: Ho
         size.append(max(most - least, 0.0))
         taken.append(min(max(own - least, 0.0), size[-1]))
     total = math.fsum(size)
-    if total < LEAST_EUR_PER_DAY * len(ours) / SLOTS_PER_DAY or total <= 0:
+    if total < LEAST_EUR_PER_DAY * len(ours) / USUAL_DAY or total <= 0:
         return None
     return min(math.fsum(taken) / total, 1.0)
 

@@ -17,11 +17,11 @@ from zoneinfo import ZoneInfo
 from models.price_rank import dearest_fifth
 from models.scorecard import SLOT_H, EvidenceRow
 from models.types.house import House
+from models.types.slots import USUAL_DAY
 
 LEAST_KWH_PER_DAY = 0.05  # bought by plain rules in peaks: less is judged by nobody
 LEAST_EUR_PER_DAY = 0.05  # of plain rules' heating
 LEAST_DAYS = 0.95  # a day of 92 quarter hours is one
-SLOTS_PER_DAY = 96
 
 Rows = Sequence[EvidenceRow]
 
@@ -61,7 +61,7 @@ def preheated_share(rows: Rows, *, rules: Rows, house: House) -> float | None:
             bought.append(rules_kwh)
             moved.append(max(min(rules_kwh - ours_kwh, spare_kwh), 0.0))
     total = math.fsum(bought)
-    if total < LEAST_KWH_PER_DAY * len(run) / SLOTS_PER_DAY or total <= 0:
+    if total < LEAST_KWH_PER_DAY * len(run) / USUAL_DAY or total <= 0:
         return None
     return min(math.fsum(moved) / total, 1.0)
 
@@ -120,7 +120,7 @@ def heating_saved_share(rows: Rows, *, rules: Rows) -> float | None:
         or plain rules paid less than `LEAST_EUR_PER_DAY` of it.
     """
     paid = {phase: heating_cost_eur(rules, rules=rules, phase=phase) for phase in ("run", "tail")}
-    days = sum(row.phase == "run" for row in rules) / SLOTS_PER_DAY
+    days = sum(row.phase == "run" for row in rules) / USUAL_DAY
     if days < LEAST_DAYS or paid["run"] < LEAST_EUR_PER_DAY * days:
         return None
     saved = math.fsum(eur - heating_cost_eur(rows, rules=rules, phase=phase) for phase, eur in paid.items())

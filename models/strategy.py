@@ -19,12 +19,13 @@ from itertools import groupby, pairwise
 from zoneinfo import ZoneInfo
 
 from models.battery_bound import BatteryDay, battery_day
-from models.battery_trade import SLOTS_PER_DAY, cheap_charging_share, export_captured_share, grid_charged_kwh
+from models.battery_trade import cheap_charging_share, export_captured_share, grid_charged_kwh
 from models.errors import DataError
 from models.heat_shift import heating_saved_share, preheated_share
 from models.scorecard import EvidenceRow, PolicyScore, check_rows, score
 from models.scorecard_bill import soc_before
 from models.types.house import House
+from models.types.slots import USUAL_DAY
 
 LEAST_EUR_PER_DAY = 0.05  # of what a battery could earn: less is judged by nobody
 _SAME_KH = 1e-6  # K·h: discomfort closer than this is no difference
@@ -130,7 +131,7 @@ def _strategy(
     switches: int | None,
 ) -> StrategyScore:
     run = [row for row in rows if row.phase == "run"]
-    days = len(run) / SLOTS_PER_DAY
+    days = len(run) / USUAL_DAY
     stored = house.battery is not None
     battery = _battery_days(run, house)
     captured = moved = saved = None

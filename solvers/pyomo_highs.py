@@ -82,7 +82,7 @@ class PyomoHighs:
             validate(problem)
         except PemsError as error:
             return failed(problem, self.name, Stop.NOT_STARTED, str(error))
-        model, build_s = self._model(problem)
+        model, build_s = self.model_of(problem)
         limits = self._limits(problem, time_limit_s - (time.perf_counter() - started))
         solution = model.solve(problem, limits)
         if solution.usable and problem.free:
@@ -110,7 +110,8 @@ class PyomoHighs:
         )
         return replace(result, timings=timings)
 
-    def _model(self, problem: PlanProblem) -> tuple[KeptModel, float]:
+    def model_of(self, problem: PlanProblem) -> tuple[KeptModel, float]:
+        """The kept model of the problem's shape, and what building it took [s]: 0 if it was there."""
         shape = shape_of(problem)
         model = self._kept.get(shape)
         if model is not None:

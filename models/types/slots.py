@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
 QUARTER = timedelta(minutes=15)
+USUAL_DAY = 96  # quarter hours of a day on which no clock changes: to count days of a period, not its slots
 
 
 def floor_slot(at: datetime, step: timedelta = QUARTER) -> datetime:

@@ -43,7 +43,7 @@ class Answers:
         if not isinstance(body, CardQuestion):
             raise PlanError(f"the optimizer got a {type(body).__name__}, must be a CardQuestion")
         validate(body.problem)
-        model, _ = self._planner._model(body.problem)
+        model, _ = self._planner.model_of(body.problem)
         return Explainer(model, body.problem, body.plan.result, self._limits).card(body.at, room=body.room)
 
     def marginal(self, body: object) -> MarginalTable:
@@ -51,7 +51,7 @@ class Answers:
         if not isinstance(body, MarginalQuestion):
             raise PlanError(f"the optimizer got a {type(body).__name__}, must be a MarginalQuestion")
         validate(body.problem)
-        model, _ = self._planner._model(body.problem)
+        model, _ = self._planner.model_of(body.problem)
         return marginal_table(model, body.problem, self._limits, hours=body.hours, within_s=_TABLE_S)
 
     def diagnosis(self, body: object) -> ToldDiagnosis:
@@ -72,7 +72,7 @@ class Answers:
         validate(problem)
         if problem.battery is None:
             return ()
-        model, _ = self._planner._model(problem)
+        model, _ = self._planner.model_of(problem)
         explainer = Explainer(model, problem, plan.result, self._limits)
         found: list[DecisionCard] = []
         at = problem.start

@@ -43,7 +43,7 @@ def planned(problem: PlanProblem) -> PlanResult:
 
 
 def explainer(problem: PlanProblem, result: PlanResult) -> Explainer:
-    return Explainer(PLANNER._model(problem)[0], problem, result, Limits())
+    return Explainer(PLANNER.model_of(problem)[0], problem, result, Limits())
 
 
 def card_at(problem: PlanProblem, slot: int, *, room: str | None = None, flips: bool = True) -> DecisionCard:

@@ -125,7 +125,7 @@ def test_questions_leave_the_planner_as_able_as_before() -> None:
     problem = house(24, rooms=(room(24),))
     planner = PyomoHighs()
     before = planner.solve(problem, time_limit_s=60.0)
-    model, _ = planner._model(problem)
+    model, _ = planner.model_of(problem)
     first = marginal_table(model, problem, NOW)
     again = marginal_table(model, problem, NOW)
     after = planner.solve(problem, time_limit_s=60.0)
