@@ -83,7 +83,7 @@ class Operator(Behaviour):
         self._forget()
         if limit not in self._limits:
             self._change((*self._limits, limit))
-        return {"ok": True, "reason": "", "limit": limit_row(limit, self.ctx.clock.now())}
+        return {"ok": True, "reason": "", "limit": limit.row(self.ctx.clock.now())}
 
     def _judge(self, limit: ImportLimit) -> None:
         """DataError unless it can be meant."""
@@ -146,17 +146,6 @@ class Operator(Behaviour):
     def snapshot(self) -> dict[str, object]:
         now = self.ctx.clock.now()
         return {
-            "limits": [limit_row(limit, now) for limit in self._limits if limit.end > now],
+            "limits": [limit.row(now) for limit in self._limits if limit.end > now],
             "alarms": dict(self._trouble),
         }
-
-
-def limit_row(limit: ImportLimit, now: datetime) -> dict[str, object]:
-    """One limit as plain values, and whether it holds now."""
-    return {
-        "import_kw": limit.import_kw,
-        "start": limit.start.isoformat(),
-        "end": limit.end.isoformat(),
-        "source": limit.source,
-        "holds": limit.holds_at(now),
-    }

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from actors.messages import Alarm, LinkState, OperatorLimits, PlanFailed, PlanReady, PricesKnown, Proof, Tick
-from actors.operator import limit_row
 from actors.runtime import Abandoned, Behaviour, Failed, Restarted, Stopped
 from models.physics.tariff import export_price, import_price
 from models.types.forecast import PriceSeries
@@ -167,8 +166,8 @@ class Status(Behaviour):
             "composite": None if reading is None or reading.composite is None else reading.composite.value,
             "rooms": self._show_rooms(rooms, now),
             "plan": self._show_plan(now),
-            "import_limit": None if binding is None else limit_row(binding, now),
-            "operator_limits": [limit_row(limit, now) for limit in self._limits if limit.end > now],
+            "import_limit": None if binding is None else binding.row(now),
+            "operator_limits": [limit.row(now) for limit in self._limits if limit.end > now],
             "alarms": [{"name": a.name, "text": a.text, "at": a.at.isoformat()} for a in list(self._alarms.values())],
             "proofs": [
                 {"point": p.point, "stage": p.stage, "value": p.value, "latency_s": round(p.latency_s, 1)}

@@ -46,6 +46,16 @@ class ImportLimit:
         """True while it limits."""
         return self.start <= at < self.end
 
+    def row(self, now: datetime) -> dict[str, object]:
+        """It as plain values, and whether it holds now."""
+        return {
+            "import_kw": self.import_kw,
+            "start": self.start.isoformat(),
+            "end": self.end.isoformat(),
+            "source": self.source,
+            "holds": self.holds_at(now),
+        }
+
     def told(self, zone: tzinfo) -> str:
         """It in a few words, with its end as the house's clocks show it; the day where it is another one's."""
         start, end = self.start.astimezone(zone), self.end.astimezone(zone)
