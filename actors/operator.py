@@ -33,27 +33,37 @@ class Operator(Behaviour):
 
     Handles  LimitImport, LiftLimits, Tick
     Sends    answers {ok, reason}; publishes OperatorLimits at its start and at each change, and Alarm
-    Fails    on bugs only; gate, safety and planner go on with what they heard last, each limit to its own end, and so
-             does its next life where the store cannot be read
+    Fails    on bugs only; gate, safety and planner go on with what they heard last, each limit to its own end, and its
+             next life with what this one said
     """
 
     def __init__(self, house: House, store: LimitStore) -> None:
         self._house, self._store = house, store
         self._limits: tuple[ImportLimit, ...] = ()
         self._trouble: dict[str, str] = {}
-        self._blind = False  # the store cannot be read and nothing was heard yet: what others hold may be more
 
     def on_start(self) -> None:
-        try:
-            self._limits = self._store.load()
-        except StoreError as error:
-            self._blind = True
-            self._say("limits_unreadable", f"limits of the grid operator are not known: {error}")
-            self.ctx.subscribe(OperatorLimits)  # what an earlier life said still stands
+        kept, trouble = self._kept()
+        said = self.ctx.standing(OperatorLimits)  # by an earlier life: newer than what is on any disk
+        if said:
+            self._limits = said[-1].limits
+            if kept != self._limits:
+                self._save()
+        elif kept is None:
+            self._say("limits_unreadable", f"limits of the grid operator are not known: {trouble}")
         else:
-            self._forget()
+            self._limits = kept
+        self._forget()
+        if said or kept is not None:
             self.ctx.publish(OperatorLimits(limits=self._limits))
         self.ctx.every(LOOK_S, Tick(name="over"), name="over")
+
+    def _kept(self) -> tuple[tuple[ImportLimit, ...] | None, str]:
+        """What the store holds; None with the reason where that cannot be known."""
+        try:
+            return self._store.load(), ""
+        except StoreError as error:
+            return None, str(error)
 
     def handle(self, message: object) -> None:
         match message:
@@ -63,9 +73,6 @@ class Operator(Behaviour):
                 lifted = len(self._limits)
                 self._change(())
                 self.ctx.reply({"ok": True, "reason": "", "lifted": lifted})
-            case OperatorLimits(limits=limits):
-                if self._blind:
-                    self._blind, self._limits = False, limits
             case Tick():
                 if self._forget():
                     self._change(self._limits)
@@ -120,7 +127,6 @@ class Operator(Behaviour):
         return changed
 
     def _change(self, limits: tuple[ImportLimit, ...]) -> None:
-        self._blind = False
         self._limits = tuple(sorted(limits, key=lambda x: (x.start, x.end, x.import_kw, x.source)))
         self.ctx.publish(OperatorLimits(limits=self._limits))  # act first, persist second
         self._save()

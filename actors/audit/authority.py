@@ -287,7 +287,7 @@ class Authority:
             return True
         value = ask.request.value
         if not isinstance(value, InverterMode) or value.composite is Composite.REGULAR:
-            return spec.relay is not None or spec.heats != ""  # times and headroom: see the relays' own book
+            return spec.relay is not None  # minimum times and headroom: see the relays' own book
         return self._signals.hinders(value, at_s, self._slack_s)
 
     def by_hand(self, point: str) -> bool:

@@ -52,7 +52,7 @@ class ThirdHands:
             self.taken_back(point)
             self._say(point, f"{point} was set to {value} by somebody else; it is taken back")
             return False
-        note = f"set to {value} by somebody else, respected for {respect_s / 60.0:.0f} min"
+        note = f"set to {value} by somebody else, respected for {_told(respect_s)}"
         self._until_s[point] = at_s + respect_s
         self._asker.ask(point, value, ttl_s=respect_s, note=note)
         self._say(point, f"{point} was {note}")
@@ -64,8 +64,7 @@ class ThirdHands:
         self.noticed += 1
         if respect_s > 0.0:
             self._until_s[point] = self._ctx.clock.monotonic() + respect_s
-            minutes = f"{respect_s / 60.0:.0f} min"
-            self._say(point, f"{what} were changed by somebody else; left alone for {minutes}, then put back")
+            self._say(point, f"{what} were changed by somebody else; left alone for {_told(respect_s)}, then put back")
         else:
             self.taken_back(point)
             self._say(point, f"{what} were changed by somebody else; they are put back")
@@ -94,3 +93,7 @@ class ThirdHands:
     def _say(self, point: str, text: str) -> None:
         self._alarm_over(f"third_hand:{point}")  # another hand is news
         self._alarm(f"third_hand:{point}", text)
+
+
+def _told(seconds: float) -> str:
+    return f"{seconds / 60.0:.0f} min" if seconds >= 60.0 else f"{seconds:.0f} s"

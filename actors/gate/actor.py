@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 
 from actors.gate.decision import ID_LIMIT, Conditions, Decision, Latch, admit, decide, malformed
 from actors.gate.freshness import Freshness
-from actors.gate.hindrance import POWER, Hindrance, Until, must_wait, power_hindrance, relay_hindrance
+from actors.gate.heaters import Heaters
+from actors.gate.hindrance import POWER, Hindrance, Until, must_wait
 from actors.gate.point_state import PointState, describe, told
-from actors.gate.power import coming_charge_kw, headroom_kw, missing_kw
 from actors.messages import (
     ApprovedSetpoint,
     Holding,
@@ -24,11 +24,10 @@ from actors.messages import (
     Wear,
 )
 from actors.runtime import Behaviour, Lane, Started
-from models.types.command import Level, Outcome, Relinquish, Request, Value, Verdict
+from models.types.command import Level, Outcome, Relinquish, Request, Verdict
 from models.types.house import House
 from models.types.mode import InverterMode
-from models.types.operator import ImportLimit, strictest
-from models.types.point import Modes, PointSpec, RelayRule
+from models.types.point import Modes, PointSpec
 from models.types.reading import InverterReading, MeterReading, RoomsReading
 
 
@@ -53,17 +52,14 @@ class Gate(Behaviour):
     def __init__(self, house: House, points: Iterable[PointSpec], settings: GateSettings) -> None:
         self._house = house
         self._points = {spec.name: PointState(spec=spec) for spec in points}
+        self._heaters = Heaters(house, self._points, settle_s=settings.meter_settle_s)
         self._settings = settings
         self._fresh = Freshness(dict(settings.max_age_s))
         self._last: dict[str, tuple[tuple[int, int], int]] = {}
         self._permit: Permit | None = None
         self._prices: PricesKnown | None = None
-        self._limits: tuple[ImportLimit, ...] = ()
         self._zone = ZoneInfo(house.site.timezone)
         self._soc: float | None = None
-        self._inverter: InverterReading | None = None
-        self._grid_kw: float | None = None
-        self._grid_at_s = 0.0
         self._orders = 0
         self._trips_known = False  # cold: nothing is decided before safety has said what is latched
         self.checks = 0
@@ -97,14 +93,14 @@ class Gate(Behaviour):
             case InverterReading():
                 self._see_inverter(message)
             case MeterReading():
-                self._grid_kw, self._grid_at_s = message.grid_kw, self.ctx.clock.monotonic()
-                self._fresh.seen("meter", self._grid_at_s)
+                self._fresh.seen("meter", self.ctx.clock.monotonic())
+                self._heaters.see_meter(message.grid_kw, self.ctx.clock.monotonic())
             case RoomsReading():
                 self._see_rooms(message)
             case PricesKnown():
                 self._prices = message
             case OperatorLimits(limits=limits):
-                self._limits = limits
+                self._heaters.limits = limits
             case Started(path=path):
                 self._tell_again(path)
             case Wear():
@@ -199,7 +195,8 @@ class Gate(Behaviour):
     # --- what is seen -----------------------------------------------------------------------------------------
     def _see_inverter(self, reading: InverterReading) -> None:
         if reading.online and reading.soc is not None:
-            self._soc, self._inverter = reading.soc, reading
+            self._soc = reading.soc
+            self._heaters.inverter = reading
             self._fresh.seen("inverter", self.ctx.clock.monotonic())
 
     def _see_rooms(self, reading: RoomsReading) -> None:
@@ -209,14 +206,7 @@ class Gate(Behaviour):
             if room.air_c is not None and room.relay_on is not None:
                 self._fresh.seen(f"room.{name}", at_s)
             if point is not None:
-                point.air_c = room.air_c
-            if point is not None and room.relay_on is not None and not self._just_ordered(point, at_s):
-                point.relay = point.relay.seen(room.relay_on, at_s)
-
-    def _just_ordered(self, point: PointState, at_s: float) -> bool:
-        """The order is younger than the wire is quick: the reading may still show the state before it."""
-        decided = point.output is not None and point.output.value in ("on", "off")
-        return decided and at_s - point.since_s < self._settings.meter_settle_s
+                self._heaters.see_room(point, room, at_s)
 
     def _permitted(self) -> bool:
         return self._permit is not None and self.ctx.clock.monotonic() < self._permit.until_s
@@ -271,113 +261,53 @@ class Gate(Behaviour):
 
     def _heater_may(self, point: PointState, decision: Decision, at_s: float) -> Decision:
         """The decision, or what stands until the heater may follow it."""
-        headroom = self._headroom(at_s)
-        hindrance = self._hindrance(point, decision, headroom, at_s)
-        short = hindrance is not None and hindrance.until in POWER and decision.level <= Level.USER
-        self._ask_for_room(point, decision if short else None, headroom, at_s)
-        reason, limit = "" if hindrance is None else hindrance.text, self._limit()
-        if limit is not None and hindrance is not None and hindrance.until is Until.CONNECTION:
+        point.waiting, point.short = "", None
+        now = self.ctx.clock.now()
+        metered = not self._fresh.stale(("meter",), at_s)
+        headroom = self._heaters.headroom(now) if metered else None
+        hindrance = self._heaters.hindrance(point, decision, headroom, at_s)
+        if hindrance is None:
+            return decision
+        if headroom is not None and hindrance.until in POWER and decision.level <= Level.USER:
+            self._ask_for_room(point, decision, headroom, at_s)
+        reason, limit = hindrance.text, self._heaters.limit(now)
+        if limit is not None and hindrance.until is Until.CONNECTION:
             reason += f" ({limit.told(self._zone)})"
-        if reason and decision.request is not None and decision.request.id != point.deferred:
+        if decision.request is not None and decision.request.id != point.deferred:
             point.deferred = decision.request.id
             self._say(decision.request, Outcome.DEFERRED, reason, point)
         point.waiting = reason
-        if not reason:
-            return decision
-        output = point.output
-        kept = output is not None and (point.spec.relay is None or output.value == ("on" if point.relay.on else "off"))
-        if output is not None and kept and (output.until_s is None or at_s < output.until_s):
-            asked = any(held.request is output.request for held in point.slots.values())
-            if asked or (hindrance is not None and hindrance.until is Until.TIME):
-                return output  # it is still asked for, or a minimum time has to pass
+        if point.output is not None and self._stands(point, point.output, decision, hindrance, at_s):
+            return point.output
         # nobody asks for what stands: the default until the heater may follow
         return Decision(value=point.spec.default, level=Level.DEFAULT, reason=f"waiting: {reason}")
 
-    def _hindrance(
-        self, point: PointState, decision: Decision, headroom: Mapping[int, float] | None, at_s: float
-    ) -> Hindrance | None:
-        starts, rule = self._starts(point, decision.value), self._rule(point)
-        if point.spec.relay is not None:
-            own = relay_hindrance(rule, str(decision.value), point.relay, at_s=at_s, headroom_kw=headroom)
-        else:
-            own = power_hindrance(rule, headroom) if starts else None
-        if own is None and starts and decision.level > Level.USER:
-            before = next((p.spec.name for p in self._points.values() if p.short), "")
-            return Hindrance(f"power is kept for {before}", Until.OTHERS) if before else None
-        return own
-
-    def _starts(self, point: PointState, value: Value | None) -> bool:
-        """A heater that is off would start: by its relay, or by its thermostat, told a setpoint above the air.
-
-        An air that is not known may be below it. A setpoint that stands is the thermostat's own affair.
-        """
-        relay = self._relay(point)
-        if relay.relay.on or point is relay:
-            return value == "on" and not relay.relay.on
-        if not isinstance(value, (int, float)) or (point.output is not None and point.output.value == value):
+    def _stands(
+        self, point: PointState, output: Decision, wish: Decision, hindrance: Hindrance, at_s: float
+    ) -> bool:
+        """What was approved last goes on while the wish waits."""
+        if output.until_s is not None and at_s >= output.until_s:
             return False
-        automatic = relay.output is None or relay.output.value not in ("on", "off")
-        return automatic and (relay.air_c is None or value > relay.air_c)
+        if any(held.request is output.request for held in point.slots.values()):
+            asked = True
+        elif point.spec.relay is None:
+            # its own source has moved the setpoint: without the old one a thermostat would heat to its own edge
+            ours, other = output.request, wish.request
+            asked = ours is not None and other is not None and (ours.level, ours.source) == (other.level, other.source)
+        else:
+            asked = hindrance.until is Until.TIME
+        return asked and (point.spec.relay is None or output.value == ("on" if point.relay.on else "off"))
 
-    def _relay(self, point: PointState) -> PointState:
-        """The point of the heater that this one moves: itself, or what its thermostat switches."""
-        return self._points[point.spec.heats] if point.spec.heats else point
+    def _ask_for_room(self, point: PointState, wish: Decision, headroom: Mapping[int, float], at_s: float) -> None:
+        """A person's wish that waits for power is told, with the relays that could yield to it.
 
-    def _rule(self, point: PointState) -> RelayRule:
-        rule = self._relay(point).spec.relay
-        assert rule is not None
-        return rule
-
-    def _ask_for_room(
-        self, point: PointState, wish: Decision | None, headroom: Mapping[int, float] | None, at_s: float
-    ) -> None:
-        """A person's wish that waits for power is told, with the relays that could yield to it."""
-        point.short = wish
-        if wish is None or headroom is None:
-            return
-        self.ctx.publish(
-            ShortOfPower(
-                point=point.spec.name,
-                missing_kw=missing_kw(self._rule(point), headroom),
-                may_yield={n: r for n, r in self._running() if self._may_yield(n, r, at_s)},
-            )
-        )
-
-    def _running(self) -> list[tuple[str, RelayRule]]:
-        """Heaters that are on, or that their thermostat was just told to start."""
-        points = self._points.items()
-        return [(n, p.spec.relay) for n, p in points if p.spec.relay is not None and (p.relay.on or self._unseen(p))]
-
-    def _may_yield(self, name: str, rule: RelayRule, at_s: float) -> bool:
-        """It is on, nobody stronger than the local rules heats here, and it may be switched off."""
-        point = self._points[name]
-        movers = (point, *(p for p in self._points.values() if p.spec.heats == name))
-        weak = all(p.output is None or p.output.level >= Level.LOCAL_RULES for p in movers)
-        waits = relay_hindrance(rule, "off", point.relay, at_s=at_s, headroom_kw=None)
-        return point.relay.on is True and weak and waits is None
-
-    def _headroom(self, at_s: float) -> Mapping[int, float] | None:
-        """kW that may still be added, per phase and on the whole connection (0); None if the meter is stale."""
-        if self._grid_kw is None or self._fresh.stale(("meter",), at_s):
-            return None
-        unseen = sum(rule.heater_kw for name, rule in self._running() if self._unseen(self._points[name]))
-        limit = self._limit()
-        modes = (p.output.value for p in self._points.values() if p.output and isinstance(p.spec.envelope, Modes))
-        return headroom_kw(
-            limit_kw=self._house.connection.import_limit_kw,
-            operator_kw=None if limit is None else limit.import_kw,
-            grid_kw=self._grid_kw,
-            running=[rule for _, rule in self._running()],
-            unseen_kw=unseen + sum(coming_charge_kw(self._house, mode, self._inverter) for mode in modes),
-        )
-
-    def _limit(self) -> ImportLimit | None:
-        """What the grid operator allows now; it is dated, so it follows the house's time."""
-        return strictest(self._limits, self.ctx.clock.now()) if self._limits else None
-
-    def _unseen(self, point: PointState) -> bool:
-        """It was started so lately that the meter may not show it yet."""
-        return point.pending_s is not None and self._grid_at_s - point.pending_s < self._settings.meter_settle_s
+        Nothing weaker takes power meanwhile; but for what could not fit beside an idle house nobody has to wait.
+        """
+        missing = self._heaters.missing_kw(point, headroom)
+        if missing:
+            point.short = wish
+            yielding = self._heaters.that_may_yield(at_s)
+            self.ctx.publish(ShortOfPower(point=point.spec.name, missing_kw=missing, may_yield=yielding))
 
     def _approve(self, point: PointState, decision: Decision) -> None:
         at_s = self.ctx.clock.monotonic()
@@ -390,14 +320,8 @@ class Gate(Behaviour):
             )
         changed = before is None or before.value != decision.value
         if changed:
-            if point.spec.heats and self._starts(point, decision.value):
-                # a thermostat takes about as long to follow as a relay to be seen
-                self._relay(point).pending_s = at_s + self._settings.meter_settle_s
+            self._heaters.ordered(point, decision.value, at_s)
             point.since_s = at_s
-            if point.spec.relay is not None and decision.value in ("on", "off"):
-                on = decision.value == "on"
-                point.pending_s = at_s if on and not point.relay.on else None
-                point.relay = point.relay.seen(on, at_s)
         point.output = decision
         self._orders += 1
         self.ctx.tell(

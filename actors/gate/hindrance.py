@@ -24,6 +24,7 @@ class Until(Enum):
     STARTS = auto()  # an hour with fewer starts in it
     PHASE = auto()  # power on its phase
     CONNECTION = auto()  # power on the whole connection: under the fuses' sum and the grid operator's limit
+    RELAY = auto()  # its relay's return to the thermostat
     OTHERS = auto()  # somebody before it, who waits for power too
 
 
@@ -100,9 +101,9 @@ def power_hindrance(rule: RelayRule, headroom_kw: Mapping[int, float] | None) ->
     """What the heater lacks on its phases or on the connection."""
     if headroom_kw is None:
         return Hindrance("grid power is not known", Until.KNOWN)
-    for phase, kw in rule_shares(rule).items():
-        if kw > headroom_kw.get(phase, 0.0):
+    for phase, left_kw in headroom_kw.items():
+        kw = rule_shares(rule).get(phase, 0.0)
+        if kw > left_kw:
             where, until = ("the connection", Until.CONNECTION) if phase == 0 else (f"phase {phase}", Until.PHASE)
-            left_kw = max(headroom_kw.get(phase, 0.0), 0.0)
-            return Hindrance(f"{kw:.1f} kW more than the {left_kw:.1f} kW left on {where}", until)
+            return Hindrance(f"{kw:.1f} kW more than the {max(left_kw, 0.0):.1f} kW left on {where}", until)
     return None

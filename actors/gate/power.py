@@ -1,6 +1,6 @@
 """Power at the connection: how much may still be added to each phase, and what is missing for a wish.
 
-Index 0 of every mapping is the whole connection, 1..3 are its phases.
+Index 0 of every mapping is the whole connection, 1..3 are its phases; with a single phase there is only the whole.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ def rule_shares(rule: RelayRule) -> dict[int, float]:
 def headroom_kw(
     *,
     limit_kw: float,
+    phases: int,
     grid_kw: float,
     running: Iterable[RelayRule],
     unseen_kw: float,
@@ -40,7 +41,9 @@ def headroom_kw(
     Parameters
     ----------
     limit_kw : float
-        What the fuses of the whole connection carry; a phase has a third of it.
+        What the fuses of the whole connection carry; one of three phases has a third of it.
+    phases : int
+        1 or 3.
     grid_kw : float
         Import as the meter shows it.
     running : iterable of RelayRule
@@ -50,15 +53,17 @@ def headroom_kw(
     operator_kw : float, optional
         What the grid operator allows now: at the meter, so on whichever phases. None: it limits nothing.
     """
+    total = grid_kw + unseen_kw
+    allowed_kw = limit_kw if operator_kw is None else min(limit_kw, operator_kw)
+    whole = {0: allowed_kw - total - HEADROOM_MARGIN_KW}
+    if phases == 1:
+        return whole
     on = {1: 0.0, 2: 0.0, 3: 0.0}
     for rule in running:
         for phase, kw in phase_shares(rule.heater_kw, rule.phase).items():
             on[phase] += kw
-    total = grid_kw + unseen_kw
     rest = (total - sum(on.values())) / 3
-    room = {p: limit_kw / 3 - (rest + on[p]) - HEADROOM_MARGIN_KW / 3 for p in (1, 2, 3)}
-    allowed_kw = limit_kw if operator_kw is None else min(limit_kw, operator_kw)
-    return {0: allowed_kw - total - HEADROOM_MARGIN_KW, **room}
+    return whole | {p: limit_kw / 3 - (rest + on[p]) - HEADROOM_MARGIN_KW / 3 for p in (1, 2, 3)}
 
 
 def coming_charge_kw(house: House, mode: object, reading: InverterReading | None) -> float:
@@ -82,5 +87,6 @@ def coming_charge_kw(house: House, mode: object, reading: InverterReading | None
 
 def missing_kw(rule: RelayRule, headroom: Mapping[int, float]) -> dict[int, float]:
     """What must be freed before this relay fits [kW], where anything is."""
-    missing = {phase: kw - headroom.get(phase, 0.0) for phase, kw in rule_shares(rule).items()}
+    shares = rule_shares(rule)
+    missing = {phase: shares.get(phase, 0.0) - left_kw for phase, left_kw in headroom.items() if phase in shares}
     return {phase: kw for phase, kw in missing.items() if kw > 0.0}

@@ -41,9 +41,9 @@ class Journal(Behaviour):
              when the store knows a later life of this house than this one
     Fails    on bugs only; what cannot be stored is told in a row of its own
 
-    A batch whose answer did not come (deadline, a store that died) is written again, and a new life writes the alarms
-    and limits that stand, so a row may be there twice: they are facts with a time, and reading one twice misleads
-    nobody, while losing one might.
+    A batch whose answer did not come (deadline, a store that died) is written again, and a new life writes what it
+    hears first of alarms and limits, so a row may be there twice: they are facts with a time, and reading one twice
+    misleads nobody, while losing one might.
     """
 
     def __init__(self, store: Path, *, flush_s: float) -> None:

@@ -7,7 +7,7 @@ looks at the clock and tells each such instant once, with the limit's own time, 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -40,8 +40,9 @@ class LimitBook:
     def hear(self, limits: tuple[ImportLimit, ...], now: datetime) -> tuple[LimitFact, ...]:
         """All limits that are known from now on. What happened before they changed is told first."""
         if self._looked is None:
-            self._known, self._looked, self._binds = limits, now, strictest(limits, now)
-            return tuple(LimitFact(at=now, what="known", limit=limit) for limit in limits)
+            self._known, self._looked = limits, now
+            known = tuple(LimitFact(at=now, what="known", limit=limit) for limit in limits if limit.end > now)
+            return (*known, *(replace(fact, at=fact.limit.start) for fact in self._bind(now)))
         facts = list(self.look(now))
         gone = [limit for limit in self._known if limit not in limits and limit.end > now]
         new = [limit for limit in limits if limit not in self._known]

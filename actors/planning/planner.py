@@ -200,8 +200,12 @@ class Planner(Behaviour):
         """An alarm while something measured is on no disk that can be read and written."""
         if bool(problem) == (name in self._unsaved):
             return
-        (self._unsaved.add if problem else self._unsaved.discard)(name)
-        text = f"{what} would be forgotten at a restart: {problem}" if problem else ""
+        text = ""
+        if problem:
+            self._unsaved.add(name)
+            text = f"{what} would be forgotten at a restart: {problem}"
+        else:
+            self._unsaved.discard(name)
         self.ctx.publish(Alarm(at=self.ctx.clock.now(), name=name, active=bool(problem), text=text))
 
     def _see_pv(self, now: datetime, pv_kw: float, grid_kw: float | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from actors.runtime.clock import real_floor
 from actors.runtime.envelope import Epoch, Lane, ReplyToken
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from actors.runtime.timers import Timer
 
 _USER = Lane.USER
+T = TypeVar("T")
 
 
 class Context:
@@ -159,6 +160,10 @@ class Context:
             if self.alive:
                 for event_type in event_types:
                     self._runtime.subscribe(self, event_type, coalesce, lane)
+
+    def standing(self, event_type: type[T]) -> tuple[T, ...]:
+        """Events of a type that stand now, the newest of each key: what a subscription would hear first."""
+        return self._runtime.stream.standing(event_type)
 
     # -- asking ----------------------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from actors.runtime.envelope import Lane
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from actors.runtime.context import Context
 
 Coalesce = Callable[[object], Hashable | None]
+T = TypeVar("T")
 
 
 class Subscription(NamedTuple):
@@ -73,6 +74,11 @@ class Stream:
         if key is not None:
             with self._lock:
                 self._standing[type(event), key()] = Standing(event, life, cause)
+
+    def standing(self, event_type: type[T]) -> tuple[T, ...]:
+        """Events of a type that stand now, the oldest key first."""
+        with self._lock:
+            return tuple(s.event for s in self._standing.values() if isinstance(s.event, event_type))
 
     def leave(self, life: Context) -> None:
         """End all subscriptions of an incarnation, and forget what it said but for what outlives it."""

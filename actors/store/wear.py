@@ -12,6 +12,7 @@ from actors.store.durable import read_sealed, write_sealed
 from models.errors import StoreError
 
 DAY = timedelta(hours=24)
+USED_UP = 10_000  # more than any budget
 
 
 class FileWear:
@@ -37,7 +38,7 @@ class FileWear:
         self.problem = ""  # why the file could not be read or written last; empty: all is well
         self._unknown_until: datetime | None = None
         try:
-            self._read()
+            self._read(now)
         except FileNotFoundError:
             if boot.fresh:
                 self._save()
@@ -57,13 +58,17 @@ class FileWear:
         """Writes in the last 24 h: (stop SOC, rate and flags; slots)."""
         self._drop(now)
         if self._unknown_until is not None and now < self._unknown_until:
-            return 10_000, 10_000
+            return USED_UP, USED_UP
+        if self.problem:  # the unknown day is over, or the disk had no room: perhaps it has now
+            self._unknown_until = None
+            self._save()
         slots = sum(slot for _, _, slot in self._writes)
         return len(self._writes) - slots, slots
 
     def _forget(self, problem: str, now: datetime) -> None:
-        self.problem = problem
         self._unknown_until = now + DAY
+        self._save()  # or each start would begin another unknown day
+        self.problem = problem
 
     def _drop(self, now: datetime) -> None:
         while self._writes and now - self._writes[0][0] > DAY:
@@ -84,7 +89,7 @@ class FileWear:
             if self._unknown_until is None:
                 self.problem = ""
 
-    def _read(self) -> None:
+    def _read(self, now: datetime) -> None:
         content: dict[str, Any] = dict(read_sealed(self._path))
         try:
             match content:
@@ -94,6 +99,8 @@ class FileWear:
                     self.total = total
                     if "unknown_until" in content:
                         self._unknown_until = _aware(content["unknown_until"])
+                        if now < self._unknown_until:
+                            self.problem = f"{self._path}: was lost; a day's budget counts as used up for 24 h since"
                 case _:
                     raise ValueError("fields are missing")
         except (ValueError, TypeError) as error:

@@ -194,6 +194,12 @@ def passed_over(s: Stage) -> None:
     s.write(EXPORT, 5.0, s.accept(EXPORT, 5.0))
 
 
+def setpoint_passed_over(s: Stage) -> None:
+    s.accept(SETPOINTS[0], 20.0, level=Level.USER, source="user")
+    s.live(5)
+    s.write(SETPOINTS[0], 21.0, s.accept(SETPOINTS[0], 21.0))
+
+
 def write_while_tripped(s: Stage) -> None:
     s.trip("floor", HALL)
     s.live(2)
@@ -482,6 +488,7 @@ def jump_lengthens(s: Stage) -> None:
 BREAKS: list[tuple[Story, set[int]]] = [
     (unknown_request, {1}), (other_value, {1}), (default_that_is_none, {1}), (trip_without_a_trip, {1}),
     (old_life, {1, 34}), (outside_the_envelope, {1, 28}), (not_finite, {2}), (passed_over, {2, 3}),
+    (setpoint_passed_over, {2, 3}),
     (write_while_tripped, {4}), (trip_forgotten, {5}), (reset_too_early, {5}), (reset_of_nothing, {5}), (expired, {6}),
     (relinquished, {6}), (too_long, {7}), (unlimited, {7}), (not_newer, {8}), (older_epoch_acts, {6}),
     (no_permit, {10}), (stands_without_a_permit, {10}), (survives_the_gate, {6, 12}), (stands_after_its_end, {13}),

@@ -197,18 +197,41 @@ def test_limits_that_cannot_be_read_are_told_until_new_ones_are_kept() -> None:
     assert desk.alarms("limits_unreadable") == [True, False]
 
 
-def test_a_new_life_that_cannot_read_goes_on_with_what_the_one_before_it_said() -> None:
+def test_a_new_life_that_cannot_read_goes_on_with_what_the_one_before_it_said_and_keeps_it_again() -> None:
+    disk = BadDisk()
+    desk = Desk(disk)
+    desk.ask(ASKED)
+    disk.save(())
+    disk.readable = False
+    desk.kill()
+    assert desk.said()[-1] == (KEPT_ONE,) and desk.alarms("limits_unreadable") == []
+    disk.readable = True
+    assert disk.load() == (KEPT_ONE,)
+    desk.ask(replace(ASKED, import_kw=2.0))
+    assert {limit.import_kw for limit in desk.said()[-1]} == {4.2, 2.0}, "and adds to it"
+
+
+def test_a_limit_that_is_on_no_disk_is_not_lost_with_a_life() -> None:
+    disk = BadDisk()
+    desk = Desk(disk)
+    disk.writable = False
+    desk.ask(ASKED)
+    desk.kill()
+    assert desk.said()[-1] == (KEPT_ONE,), "what was said is newer than what the disk holds"
+    disk.writable = True
+    desk.runtime.run_for(61)
+    assert disk.load() == (KEPT_ONE,) and desk.alarms("limits_unsaved") == [True, True, False], "told by each life"
+
+
+def test_a_limit_told_between_two_lives_is_added_to_the_others() -> None:
     disk = BadDisk()
     desk = Desk(disk)
     desk.ask(ASKED)
     disk.readable = False
-    desk.kill()
-    assert desk.alarms("limits_unreadable") == [True] and desk.said()[-1] == (KEPT_ONE,)
-    assert [row["import_kw"] for row in desk.runtime.behaviour_snapshot(PATH)["limits"]] == [4.2]  # type: ignore[attr-defined]
-    other = replace(ASKED, import_kw=2.0)
-    desk.ask(other)
-    assert {limit.import_kw for limit in desk.said()[-1]} == {4.2, 2.0}, "and adds to it"
-    assert desk.alarms("limits_unreadable") == [True, False]
+    desk.runtime.inject(PATH, RuntimeError("an accident"))
+    desk.runtime.tell(PATH, replace(ASKED, import_kw=2.0))
+    desk.runtime.run_for(30)
+    assert {limit.import_kw for limit in desk.said()[-1]} == {4.2, 2.0}
 
 
 def test_a_limit_that_could_not_be_kept_is_kept_as_soon_as_there_is_room() -> None:

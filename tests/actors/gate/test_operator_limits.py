@@ -8,8 +8,9 @@ from typing import Any
 from actors.gate.power import HEADROOM_MARGIN_KW, headroom_kw
 from actors.messages import LiftLimits, LimitImport
 from models.types.command import Level
+from models.types.house import Connection
 from models.types.point import RelayRule
-from tests.properties.house import GATE, RELAYS, SAFETY, SETPOINTS, Lab, a_world
+from tests.properties.house import GATE, RELAYS, ROOMS, SAFETY, SETPOINTS, Lab, a_world, house_file
 
 HALL, BATH, LIVING = RELAYS
 OPERATOR = "/core/operator"
@@ -41,11 +42,11 @@ def on(lab: Lab, room: str) -> bool:
 
 
 def test_headroom_is_what_the_stricter_of_fuse_and_operator_leaves_at_the_meter() -> None:
-    plain = headroom_kw(limit_kw=11.0, grid_kw=2.0, running=[RULE], unseen_kw=0.5)
-    limited = headroom_kw(limit_kw=11.0, grid_kw=2.0, running=[RULE], unseen_kw=0.5, operator_kw=4.2)
+    plain = headroom_kw(limit_kw=11.0, phases=3, grid_kw=2.0, running=[RULE], unseen_kw=0.5)
+    limited = headroom_kw(limit_kw=11.0, phases=3, grid_kw=2.0, running=[RULE], unseen_kw=0.5, operator_kw=4.2)
     assert limited[0] == 4.2 - 2.5 - HEADROOM_MARGIN_KW
     assert {p: limited[p] for p in (1, 2, 3)} == {p: plain[p] for p in (1, 2, 3)}, "he does not care for phases"
-    assert headroom_kw(limit_kw=11.0, grid_kw=2.0, running=[RULE], unseen_kw=0.5, operator_kw=99.0) == plain
+    assert headroom_kw(limit_kw=11.0, phases=3, grid_kw=2.0, running=[RULE], unseen_kw=0.5, operator_kw=99.0) == plain
 
 
 def test_what_does_not_fit_under_the_limit_waits_and_says_for_what() -> None:
@@ -172,7 +173,9 @@ def test_a_setpoint_below_the_air_needs_no_power() -> None:
 
 def test_a_plans_setpoint_leaves_the_power_to_a_person_who_waits_for_it() -> None:
     lab = resting_lab()
-    limit(lab, 2.5)
+    lab.override(HALL, "on", ttl_s=7200.0)
+    lab.run(60)
+    limit(lab, 6.2)
     lab.override(LIVING, "on", ttl_s=3600.0)
     lab.ask(SETPOINTS[1], 22.4)
     lab.run(30)
@@ -181,6 +184,76 @@ def test_a_plans_setpoint_leaves_the_power_to_a_person_who_waits_for_it() -> Non
     lab.run(60)
     assert on(lab, "bath")
     lab.sound()
+
+
+def test_nobody_waits_for_a_wish_that_could_not_be_had_with_every_heater_off() -> None:
+    lab = resting_lab()
+    limit(lab, 4.2)
+    lab.override(SETPOINTS[2], 22.4, ttl_s=7200.0)
+    lab.ask(HALL, "on", ttl_s=3600.0)
+    lab.ask(SETPOINTS[1], 22.4, ttl_s=3600.0)
+    lab.run(900)
+    assert on(lab, "hall") and on(lab, "bath") and not on(lab, "living")
+    assert str(lab.output(SETPOINTS[2])["waiting"]).startswith("4.8 kW more than the")
+    lab.sound()
+
+
+def test_a_setpoint_that_rests_a_room_stands_while_its_sources_next_one_waits() -> None:
+    lab = Lab(world=a_world(sun=0.0), soc=0.2).start(700.0)
+    for relay in RELAYS:
+        lab.override(relay, "off", ttl_s=6 * 3600.0)
+    while lab.twin.truth().rooms[1].air_c >= 20.8:
+        lab.run(300.0)
+    lab.ask(SETPOINTS[1], 20.0, ttl_s=7200.0)
+    lab.release_override(BATH)
+    lab.run(60)
+    limit(lab, 1.2)
+    lab.ask(SETPOINTS[1], 21.3, ttl_s=7200.0)
+    before = len(lab.orders)
+    assert peak_kw(lab, 600.0) <= 1.2
+    held = lab.output(SETPOINTS[1])
+    assert held["value"] == 20.0 and "left on the connection" in str(held["waiting"]), "its own edge is 21.0 by day"
+    assert not [order for order in lab.orders[before:] if "bath" in order[0]]
+    lab.sound()
+
+
+def test_a_setpoint_that_somebody_else_gave_up_does_not_stand_for_the_wish_that_waits() -> None:
+    lab = resting_lab()
+    lab.override(SETPOINTS[1], 20.5, ttl_s=7200.0)
+    lab.run(30)
+    limit(lab, 1.2)
+    lab.ask(SETPOINTS[1], 22.4, ttl_s=3600.0)
+    lab.release_override(SETPOINTS[1])
+    lab.run(30)
+    assert lab.output(SETPOINTS[1])["value"] is None and lab.output(SETPOINTS[1])["waiting"]
+    lab.sound()
+
+
+def test_a_setpoint_above_the_air_waits_while_its_relay_is_held_off() -> None:
+    lab = resting_lab()
+    lab.override(LIVING, "off", ttl_s=600.0)
+    limit(lab, 2.5)
+    lab.ask(SETPOINTS[2], 22.4, ttl_s=7200.0)
+    lab.run(60)
+    assert lab.output(SETPOINTS[2])["waiting"] == "its relay is held off"
+    assert peak_kw(lab, 1800.0) <= 2.5, "and starts nothing when the relay goes back to its thermostat"
+    assert str(lab.output(SETPOINTS[2])["waiting"]).startswith("4.8 kW more than")
+    lab.sound()
+
+
+def test_with_one_phase_there_is_only_the_whole_connection() -> None:
+    hall = ROOMS[0].model_copy(update={"heater_kw": 3.0})
+    for phase in (0, 1):
+        config = house_file(rooms=(hall.model_copy(update={"phase": phase}),))
+        connection = Connection(phases=1, fuse_a=32.0, export_contract_kw=7.0)
+        lab = Lab(config=config.model_copy(update={"connection": connection}), world=a_world(sun=0.0), soc=0.2)
+        lab.start(1400.0)
+        lab.override(HALL, "off", ttl_s=7200.0)
+        lab.run(700)
+        lab.override(HALL, "on", ttl_s=3600.0)
+        lab.run(1400)
+        assert on(lab, "hall"), lab.output(HALL)
+        lab.sound()
 
 
 def test_a_gate_that_does_not_know_the_meter_yet_lets_no_setpoint_start_a_heater() -> None:

@@ -258,7 +258,8 @@ def test_a_limit_of_the_operator_is_stored_when_told_when_it_begins_and_ends_and
     rows = [row for row in office.rows if row.key == LIMIT]
     assert [(row.kind, row.data["event"], row.at) for row in rows] == [
         (Kind.EVENT, "limit_announced", START + timedelta(seconds=10)), (Kind.EVENT, "limit_began", limit.start),
-        (Kind.EVENT, "limit_known", limit.start + timedelta(seconds=70)), (Kind.EVENT, "limit_ended", limit.end),
+        (Kind.EVENT, "limit_known", limit.start + timedelta(seconds=70)), (Kind.EVENT, "limit_began", limit.start),
+        (Kind.EVENT, "limit_ended", limit.end),
     ]  # fmt: skip
     assert rows[1].data["limit"] == {
         "start": limit.start.isoformat(), "end": limit.end.isoformat(), "import_kw": 4.2, "source": "DSO",

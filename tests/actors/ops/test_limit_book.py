@@ -71,7 +71,10 @@ def test_what_a_book_hears_first_is_known_and_not_news() -> None:
     book = LimitBook()
     now = EVENING.start + HOUR / 4
     assert book.look(now) == ()
-    assert told(book.hear((EVENING, WITHIN), now)) == [("known", 4.2, now), ("known", 2.0, now)]
+    over = ImportLimit(start=START - HOUR, end=START, import_kw=1.0)
+    assert told(book.hear((over, EVENING, WITHIN), now)) == [
+        ("known", 4.2, now), ("known", 2.0, now), ("began", 4.2, EVENING.start),
+    ]  # fmt: skip
     assert told(book.look(EVENING.end)) == [
         ("changed", 2.0, WITHIN.start), ("changed", 4.2, WITHIN.end), ("ended", 4.2, EVENING.end),
     ]  # fmt: skip

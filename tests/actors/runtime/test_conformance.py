@@ -1227,6 +1227,9 @@ def test_what_outlives_its_speaker_stands_until_somebody_says_something_newer(wo
     world.raises("/s/a", ValueError())
     world.do("/s/b", lambda b: b.ctx.subscribe(Promise))
     assert world.seen("/s/b") == [Promise("x", True)]
+    found: list[tuple[Promise, ...]] = []
+    world.do("/s/c", lambda c: found.append(c.ctx.standing(Promise)))
+    assert found == [(Promise("x", True),)], "and can be asked for without a subscription"
     world.do("/s/a", lambda a: a.ctx.publish(Promise("x", False)))
     world.do("/s/c", lambda c: c.ctx.subscribe(Promise))
     assert world.seen("/s/c") == [Promise("x", False)]

@@ -194,10 +194,12 @@ def test_wear_that_cannot_be_known_counts_as_used_up_for_a_day(tmp_path: Path, d
     wear = FileWear(tmp_path, LATER, NOW)
     assert wear.problem
     assert min(wear.used(NOW + timedelta(hours=23))) > 1000
-    wear.record(NOW + timedelta(hours=23), "stop_soc", slot=False, exempt=True)
-    again = FileWear(tmp_path, LATER, NOW + timedelta(hours=23))
-    assert min(again.used(NOW + timedelta(hours=23.5))) > 1000, "a restart must not forget that it was not known"
-    assert again.used(NOW + timedelta(hours=24.5)) == (1, 0)
+    again = FileWear(tmp_path, LATER, NOW + timedelta(hours=12))
+    assert min(again.used(NOW + timedelta(hours=23))) > 1000, "a restart must not forget that it was not known"
+    assert "counts as used up" in again.problem
+    again.record(NOW + timedelta(hours=23), "stop_soc", slot=False, exempt=True)
+    assert again.used(NOW + timedelta(hours=24.5)) == (1, 0), "nor begin another day of it"
+    assert again.problem == "" and FileWear(tmp_path, LATER, NOW + timedelta(hours=25)).problem == ""
 
 
 def test_a_write_that_cannot_be_recorded_on_disk_is_still_counted(tmp_path: Path) -> None:
@@ -205,5 +207,7 @@ def test_a_write_that_cannot_be_recorded_on_disk_is_still_counted(tmp_path: Path
     (tmp_path / "wear.json").unlink()
     (tmp_path / "wear.json").mkdir()
     wear.record(NOW, "stop_soc", slot=False, exempt=False)
-    assert wear.used(NOW) == (1, 0)
-    assert "cannot be written" in wear.problem
+    assert wear.used(NOW) == (1, 0) and "cannot be written" in wear.problem
+    (tmp_path / "wear.json").rmdir()
+    assert wear.used(NOW + timedelta(hours=1)) == (1, 0) and wear.problem == "", "and kept as soon as there is room"
+    assert FileWear(tmp_path, LATER, NOW + timedelta(hours=1)).used(NOW + timedelta(hours=1)) == (1, 0)
