@@ -22,6 +22,8 @@ from solvers.model.assembly import Layout, assemble, fill
 from solvers.model.frame import Array, Ring, Shape, Vectors
 from solvers.problem import PlanProblem
 
+_LARGE = 5_000  # columns; the circles of a smaller model are not worth a collection, which takes as long as building it
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -94,7 +96,8 @@ class KeptModel:
         self.loaded = False
         self._integral: NDArray[np.int32] = np.array([], dtype=np.int32)
         self._last: Vectors | None = None
-        give_back()  # Pyomo's model is full of circles: 30 MB
+        if self.compiled.columns >= _LARGE:
+            give_back()  # Pyomo's model is full of circles: 30 MB with 17 rooms
         self.build_s = time.perf_counter() - started
 
     def solve(self, problem: PlanProblem, limits: Limits) -> Solution:
