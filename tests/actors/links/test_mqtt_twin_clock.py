@@ -19,6 +19,7 @@ from tests.actors.links.wire import Link, Peer
 
 __all__ = ["broker"]
 NOON = datetime(2021, 2, 8, 11, 0, tzinfo=UTC)
+LATE_S = 60.0  # house seconds: one real second between two looks, on a busy machine
 
 
 @given(st.datetimes(datetime(2000, 1, 1), datetime(2090, 1, 1), timezones=st.just(timezone(timedelta(hours=2)))),
@@ -44,8 +45,8 @@ def test_a_house_lives_in_the_time_of_its_twin(broker: Broker) -> None:
     with TwinThread(broker.url, speed=60) as twin:
         clock = follow_twin(Mqtt(url=broker.url))
         assert clock.speed == 60
-        assert abs((clock.now() - twin.process.clock.now()).total_seconds()) < 0.05 * 60
-        assert abs(clock.skew_s(clock_message(twin.process.clock.now(), 60))) < 0.05 * 60
+        assert abs((clock.now() - twin.process.clock.now()).total_seconds()) < LATE_S
+        assert abs(clock.skew_s(clock_message(twin.process.clock.now(), 60))) < LATE_S
     with Peer(broker.url, "pems/#") as late:
         until(lambda: late.client.up, "up")
         assert not late.heard  # reading the clock leaves nothing at the broker
