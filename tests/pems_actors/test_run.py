@@ -123,6 +123,7 @@ def test_a_house_whose_inverter_is_silent_names_it_at_its_end(tmp_path: Path) ->
     with running(tmp_path, "--json") as house:
         until(lambda: house.ask("status")["soc"] is not None, "the first reading")
         house.ask("override", point="inverter.mode", value="hold", for_s=3600)
+        until(lambda: house.ask("status")["composite"] == "hold", "it runs: there is something to take back")
         house.ask("inject", path="twin", kind="offline", value=True)
         house.end()
         assert house.code() == EXIT_UNVERIFIED
