@@ -3,16 +3,18 @@
 The optimum is a convex function of the load, f(b). So each optimum that was solved for bounds f everywhere from below
 (by its prices per slot), and two optima of one hour bound all between them from above (by their chord). Only where the
 two bounds leave a doubt is another one solved; in plain hours two optima say all there is. One hour's answer starts
-from the neighbour's basis.
+from the neighbour's basis, and two solvers share the hours: HiGHS lets go of Python's lock while it works.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import count, takewhile
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -25,6 +27,8 @@ from solvers.model.kept import KeptModel, Limits
 from solvers.problem import PlanProblem
 
 _DOUBT_EUR = 2e-7  # between the bounds: what is closer is known
+_SOLVERS = 2  # each is 11 MB with 17 rooms
+_BLOCK = 12  # hours in a row for one solver: neighbours are answered fastest after each other
 
 
 def marginal_table(
@@ -35,6 +39,7 @@ def marginal_table(
     hours: int | None = None,
     energies_kwh: Sequence[float] = ENERGIES_KWH,
     within_s: float = math.inf,
+    solvers: int = _SOLVERS,
 ) -> MarginalTable:
     """The price of more consumption.
 
@@ -52,6 +57,8 @@ def marginal_table(
         In rising order, > 0.
     within_s : float
         Wall time after which no further hour is begun: the table is shorter then, and each of its values as exact.
+    solvers : int
+        How many work at the same time, 1 or more.
 
     Returns
     -------
@@ -74,23 +81,37 @@ def marginal_table(
     probe = Probe(model, problem, limits)
     with probe.loads() as loads:
         rises = [rise_kw(problem, start) for start in starts]
-        curves = _Curves(loads, rises, list(energies_kwh))
-        closed = 0
-        while closed < len(starts) and (closed == 0 or time.perf_counter() - started < within_s):
-            curves.close(closed)
-            closed += 1
+        lanes = [loads, *(loads.copy() for _ in range(1, min(solvers, math.ceil(len(starts) / _BLOCK))))]
+        curves = [_Curves(lane, rises, list(energies_kwh)) for lane in lanes]
+
+        def work(lane: int) -> dict[int, tuple[tuple[float, ...], tuple[float, ...]]]:
+            rows = {}
+            for hour in _hours_of(lane, len(lanes), len(starts)):
+                if hour and time.perf_counter() - started >= within_s:
+                    break
+                curves[lane].close(hour)
+                rows[hour] = curves[lane].row(hour)
+            return rows
+
+        with ThreadPoolExecutor(len(lanes)) as pool:
+            found = {hour: row for rows in pool.map(work, range(len(lanes))) for hour, row in rows.items()}
     rows = [
-        MarginalHour(start=start, cost_eur=cost, bent_eur=bent)
-        for start, (cost, bent) in zip(starts[:closed], map(curves.row, range(closed)), strict=True)
+        MarginalHour(start=starts[hour], cost_eur=found[hour][0], bent_eur=found[hour][1])
+        for hour in takewhile(found.__contains__, count())
     ]
     return MarginalTable(
         problem_id=problem.id,
         issued=problem.issued,
         energies_kwh=tuple(energies_kwh),
         hours=tuple(rows),
-        solves=probe.solves,
+        solves=probe.solves + sum(lane.solves for lane in lanes),
         took_s=time.perf_counter() - started,
     )
+
+
+def _hours_of(lane: int, lanes: int, hours: int) -> Iterator[int]:
+    """The hours of one of several solvers: every so many blocks, so that a table that ends early has its beginning."""
+    return (hour for hour in range(hours) if hour // _BLOCK % lanes == lane)
 
 
 def hour_starts(problem: PlanProblem) -> list[datetime]:

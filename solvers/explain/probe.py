@@ -11,12 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
+from highspy import Highs
 from highspy import HighsModelStatus as Status
 from numpy.typing import NDArray
 
 from models.errors import PlanError
 from solvers.model.frame import Array, Vectors
-from solvers.model.kept import KeptModel, Limits, Solution, flat_vectors
+from solvers.model.kept import KeptModel, Limits, Solution, copied, flat_vectors, set_limits
 from solvers.problem import PlanProblem
 from solvers.result import PlanResult
 from solvers.tiers import tiers
@@ -103,15 +104,14 @@ class Probe:
         with self._quiet():
             return self._usable(self._model.solve_vectors(vectors, self._limits))
 
-    def limit(self) -> None:
-        """Gives the next solve its time."""
-        self._model.limit(self._limits)
-
     @contextmanager
     def loads(self) -> Iterator[LoadProbe]:
         """For many questions about load alone: each moves a few right-hand sides only."""
         with self._quiet():
-            yield LoadProbe(self, self._model, self._direction())
+            direction = self._direction()
+            raw_eur = float(self._model.highs.getInfo().objective_function_value)
+            offset_eur = self.base.objective_eur - raw_eur
+            yield LoadProbe(self._model.highs, self._limits, direction, offset_eur)
 
     def _direction(self) -> _Direction:
         """Which right-hand sides the load is in, found by asking for a little more of it."""
@@ -128,7 +128,7 @@ class Probe:
         slot_at = np.full(m.ring.size, -1)
         slot_at[m.ring.slots] = np.arange(p.steps)
         slot = slot_at[_positions(m)[rows]]
-        return _Direction(rows, slot, rise[rows], lower[rows], upper[rows], _elastic_cost(m, before, p))
+        return _Direction(p.steps, rows, slot, rise[rows], lower[rows], upper[rows], _elastic_cost(m, before, p))
 
     def _usable(self, solution: Solution) -> Solution:
         self.solves += 1
@@ -156,6 +156,7 @@ class Probe:
 class _Direction:
     """Rows that hold the load: index, slot, what a kW adds to their right-hand side, their bounds at present."""
 
+    steps: int
     rows: Indices
     slot: NDArray[np.intp]
     per_kw: Array
@@ -167,12 +168,18 @@ class _Direction:
 class LoadProbe:
     """The relaxation's value as a function of the load; `base` is its optimum without any rise."""
 
-    def __init__(self, probe: Probe, model: KeptModel, direction: _Direction) -> None:
-        self._probe, self._highs, self._d = probe, model.highs, direction
-        self._steps = model.shape.steps
+    def __init__(self, highs: Highs, limits: Limits, direction: _Direction, offset_eur: float) -> None:
+        self._highs, self._limits, self._d, self._offset_eur = highs, limits, direction, offset_eur
         self._raised: NDArray[np.intp] = np.array([], dtype=np.intp)
-        self._offset_eur = probe.base.objective_eur - float(self._highs.getInfo().objective_function_value)
+        self.solves = 0
         self.base = self._optimum()
+
+    def copy(self) -> LoadProbe:
+        """One that answers beside this one, in a thread of its own; to be taken before the first question."""
+        other = copied(self._highs)
+        set_limits(other, self._limits)
+        other.run()  # it is where this one is, and has only to find that out
+        return LoadProbe(other, self._limits, self._d, self._offset_eur)
 
     def at(self, rise_kw: Array) -> Optimum:
         """The optimum with that much more load per slot, shape (steps,) [kW]."""
@@ -180,13 +187,11 @@ class LoadProbe:
         raised = np.flatnonzero(rise_kw[d.slot])
         touched = np.union1d(raised, self._raised)
         moved = d.per_kw[touched] * rise_kw[d.slot[touched]]
-        self._highs.changeRowsBounds(
-            len(touched), d.rows[touched], d.lower[touched] + moved, d.upper[touched] + moved
-        )
+        self._highs.changeRowsBounds(len(touched), d.rows[touched], d.lower[touched] + moved, d.upper[touched] + moved)
         self._raised = raised
-        self._probe.limit()
+        set_limits(self._highs, self._limits)
         self._highs.run()
-        self._probe.solves += 1
+        self.solves += 1
         status = self._highs.getModelStatus()
         if status != Status.kOptimal:
             raise PlanError(f"the question has no answer: HiGHS stopped with {status.name[1:]}", hint="ask again")
@@ -198,7 +203,7 @@ class LoadProbe:
         columns, prices = d.elastic
         bent = float(np.array(solution.col_value)[columns] @ prices)
         value = float(self._highs.getInfo().objective_function_value) + self._offset_eur
-        prices_by_slot = np.zeros(self._steps)
+        prices_by_slot = np.zeros(d.steps)
         np.add.at(prices_by_slot, d.slot, duals)
         return Optimum(objective_eur=value, bent_eur=bent, load_eur_per_kw=prices_by_slot)
 

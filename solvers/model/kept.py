@@ -136,7 +136,7 @@ class KeptModel:
         """
         assert self._last is not None
         self._push(self._last)
-        self.limit(limits)
+        set_limits(self.highs, limits)
         self._make_integral(binary)
         if start is not None:
             point = highspy.HighsSolution()
@@ -155,7 +155,7 @@ class KeptModel:
         """Solves the relaxation for vectors as they are; `search` and `refine` still start from the last problem."""
         started = time.perf_counter() if started is None else started
         self._push(vectors)
-        self.limit(limits)
+        set_limits(self.highs, limits)
         return self._run(vectors, time.perf_counter() - started)
 
     def turn(self, problem: PlanProblem) -> None:
@@ -176,14 +176,6 @@ class KeptModel:
         self.highs.changeColsCost(c.columns, columns, cost)
         self.highs.changeColsBounds(c.columns, columns, lower, upper)
         self.highs.changeRowsBounds(c.rows, rows, row_lower, row_upper)
-
-    def limit(self, limits: Limits) -> None:
-        """Gives the next run of the solver its limits."""
-        h = self.highs
-        h.setOptionValue("time_limit", h.getRunTime() + float(limits.time_s))  # its clock runs on over solves
-        h.setOptionValue("simplex_iteration_limit", int(limits.simplex_iterations))
-        h.setOptionValue("mip_max_nodes", int(limits.nodes))
-        h.setOptionValue("mip_abs_gap", float(limits.gap_abs_eur))
 
     def _run(self, v: Vectors, update_s: float) -> Solution:
         started = time.perf_counter()
@@ -270,6 +262,23 @@ def new_highs() -> highspy.Highs:
     h.setOptionValue("presolve", "off")  # the warm start needs the model as it is, and the model has little to remove
     h.setOptionValue("mip_rel_gap", 0.0)
     return h
+
+
+def set_limits(h: highspy.Highs, limits: Limits) -> None:
+    """Gives the next run of an instance its limits."""
+    h.setOptionValue("time_limit", h.getRunTime() + float(limits.time_s))  # its clock runs on over solves
+    h.setOptionValue("simplex_iteration_limit", int(limits.simplex_iterations))
+    h.setOptionValue("mip_max_nodes", int(limits.nodes))
+    h.setOptionValue("mip_abs_gap", float(limits.gap_abs_eur))
+
+
+def copied(h: highspy.Highs) -> highspy.Highs:
+    """An instance of its own with the same options, model and basis: both can run at the same time."""
+    other = highspy.Highs()
+    other.passOptions(h.getOptions())
+    other.passModel(h.getLp())
+    other.setBasis(h.getBasis())
+    return other
 
 
 def load(h: highspy.Highs, c: Compiled, vectors: tuple[Array, Array, Array, Array, Array]) -> None:

@@ -109,6 +109,22 @@ def test_a_table_that_takes_too_long_ends_early_and_what_it_says_is_exact() -> N
     assert short.hours[0].cost_eur == pytest.approx(whole.hours[0].cost_eur, abs=1e-6)
 
 
+def test_two_solvers_share_the_hours_and_say_what_one_says() -> None:
+    problem = house(96, rooms=(room(96),))
+    model = KeptModel(shape_of(problem))
+    one, two = (marginal_table(model, problem, NOW, solvers=n) for n in (1, 2))
+    assert [hour.start for hour in two.hours] == hour_starts(problem)
+    for alone, shared in zip(one.hours, two.hours, strict=True):
+        assert shared.cost_eur == pytest.approx(alone.cost_eur, abs=1e-6)
+        assert shared.bent_eur == pytest.approx(alone.bent_eur, abs=1e-6)
+
+
+def test_a_table_of_two_solvers_that_ends_early_has_no_hole() -> None:
+    problem = house(96, rooms=(room(96),))
+    short = marginal_table(KeptModel(shape_of(problem)), problem, NOW, within_s=0.0)
+    assert [hour.start for hour in short.hours] == [problem.start]
+
+
 def test_a_price_on_power_and_a_held_mode_do_not_confuse_it() -> None:
     hold = InverterMode(composite=Composite.HOLD, stop_soc=0.5)
     problem = house(
