@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -24,8 +22,10 @@ from actors.messages import (
     Trip,
     WeatherKnown,
 )
-from actors.planning.assemble import ForcedHeat, HeldSetpoint, Now, PlanSettings, assemble
+from actors.planning.assemble import Now, PlanSettings, assemble
 from actors.planning.calm import Calm
+from actors.planning.holds import Holds
+from actors.planning.measured_pv import MeasuredPv
 from actors.planning.oddities import Oddities
 from actors.planning.outlook import price_outlook
 from actors.planning.peaks import MonthPeak, PeakStore
@@ -33,7 +33,6 @@ from actors.planning.questions import OpenQuestions, PlanQuestion, RunningPlan, 
 from actors.planning.rooms_tracker import RoomStates
 from actors.runtime import Behaviour, WorkerCall, WorkerDone, WorkerFailed
 from models.physics.rooms import RoomPlant
-from models.types.command import Level
 from models.types.forecast import HouseForecast, PriceSeries, WeatherForecast
 from models.types.forecast_request import ForecastRequest, MeasuredSeries
 from models.types.house import House
@@ -45,10 +44,8 @@ from solvers.checker import verify
 from solvers.problem import PlanProblem
 from solvers.result import SignedPlan
 
-MODE = "inverter.mode"
 FORECASTER, OPTIMIZER = "/plan/forecaster", "/plan/optimizer"
 HISTORY_DAYS = 35.0
-PV_HISTORY = 24  # quarter hours
 FULL_SOC = 0.99
 NEWS = timedelta(hours=6)  # prices that reach this much further are worth a new plan at once
 
@@ -94,16 +91,15 @@ class Planner(Behaviour):
     """
 
     def __init__(self, setup: PlannerSetup) -> None:
-        self._setup = setup
+        self._setup, settings = setup, setup.settings
+        self._holds = Holds(setup.house.rooms, slot_s=settings.dt_min * 60.0, horizon_s=settings.horizon_h * 3600.0)
         self._prices: PriceSeries | None = None
         self._weather: WeatherForecast | None = None
         self._soc: tuple[float, float] | None = None  # (soc, monotonic)
         self._mode: tuple[InverterMode, float] | None = None  # (as read back, its composite since monotonic)
         self._relays: dict[str, bool] = {}
-        self._held: dict[str, Holding] = {}
         self._limits: tuple[ImportLimit, ...] = ()
-        self._pv: deque[tuple[datetime, float]] = deque(maxlen=PV_HISTORY)
-        self._pv_now: tuple[datetime, float, int] | None = None
+        self._pv = MeasuredPv()
         self._forecast: HouseForecast | None = None
         self._last_full: datetime | None = None
         self._planned_slot: datetime | None = None
@@ -153,7 +149,7 @@ class Planner(Behaviour):
                 self._weather = weather
                 self._states.see_weather(weather)
             case Holding():
-                self._see_holding(message)
+                self._holds.see(message)
             case OperatorLimits(limits=limits):
                 self._see_limits(limits)
             case Trip() | LinkState():
@@ -161,7 +157,7 @@ class Planner(Behaviour):
             case WorkerDone() | WorkerFailed() if message.id == self._busy:
                 self._continue(message)
             case PlanQuestion():
-                not_ours = left_to_itself(message, self._setup.house.rooms, self._held, self.ctx.clock)
+                not_ours = left_to_itself(message, self._setup.house.rooms, self._holds.points, self.ctx.clock)
                 if not_ours is not None:
                     self.ctx.reply(not_ours)
                 else:
@@ -194,7 +190,7 @@ class Planner(Behaviour):
             self._peak.see(now, reading.grid_kw)
             self._tell_unsaved("peak_unsaved", "the month's highest import", self._peak.problem)
         if reading.pv_kw is not None:
-            self._see_pv(now, reading.pv_kw, reading.grid_kw)
+            self._pv.see(now, reading.pv_kw, curtailed=self._curtailed(reading.grid_kw))
 
     def _tell_unsaved(self, name: str, what: str, problem: str) -> None:
         """An alarm while something measured is on no disk that can be read and written."""
@@ -208,27 +204,10 @@ class Planner(Behaviour):
             self._unsaved.discard(name)
         self.ctx.publish(Alarm(at=self.ctx.clock.now(), name=name, active=bool(problem), text=text))
 
-    def _see_pv(self, now: datetime, pv_kw: float, grid_kw: float | None) -> None:
-        """Quarter-hour means of PV; NaN where the export limit may have curtailed it."""
-        slot = floor_slot(now)
-        if self._limited_export() and grid_kw is not None and grid_kw < 0.3:
-            pv_kw = float("nan")
-        if self._pv_now is None or self._pv_now[0] != slot:
-            if self._pv_now is not None:
-                self._pv.append((self._pv_now[0], self._pv_now[1] / self._pv_now[2]))
-            self._pv_now = (slot, 0.0, 0)
-        start, total, count = self._pv_now
-        self._pv_now = (start, total + pv_kw, count + 1)
-
-    def _limited_export(self) -> bool:
+    def _curtailed(self, grid_kw: float | None) -> bool:
+        """Whether the export limit may hold PV back: feeding in does not pay now, and hardly anything is drawn."""
         spot = None if self._prices is None else self._prices.at(self.ctx.clock.now())
-        return spot is not None and spot < self._setup.house.tariff.export_fee
-
-    def _see_holding(self, holding: Holding) -> None:
-        if holding.level <= Level.USER:
-            self._held[holding.point] = holding
-        else:
-            self._held.pop(holding.point, None)
+        return grid_kw is not None and grid_kw < 0.3 and spot is not None and spot < self._setup.house.tariff.export_fee
 
     def _see_limits(self, limits: tuple[ImportLimit, ...]) -> None:
         """A limit that came or was lifted brings a plan at once; one that is over was planned with its end."""
@@ -289,17 +268,9 @@ class Planner(Behaviour):
             house=self._setup.house,
             weather=self._weather,
             load_history=self._load.history(now, HISTORY_DAYS),
-            pv_history=self._pv_history(),
+            pv_history=self._pv.history(),
             known_load=self._load.known(now, steps),
         )
-
-    def _pv_history(self) -> MeasuredSeries | None:
-        if not self._pv:
-            return None
-        known = dict(self._pv)
-        last = self._pv[-1][0]
-        starts = [last - timedelta(minutes=15 * i) for i in reversed(range(12))]
-        return MeasuredSeries(start=starts[0], dt_s=900.0, kw=tuple(known.get(s, float("nan")) for s in starts))
 
     def _continue(self, message: WorkerDone | WorkerFailed) -> None:
         self._busy = None
@@ -353,50 +324,12 @@ class Planner(Behaviour):
         full_days = 0.0 if self._last_full is None else (now - self._last_full).total_seconds() / 86_400.0
         return Now(
             at=now, soc=None if self._soc is None else self._soc[0], mode=mode, mode_held_slots=held, rooms=states,
-            relay_on=self._relays, forced=self._forced(at_s), held_c=self._held_c(at_s), days_since_full=full_days,
-            export_limit_kw=self._setup.house.connection.export_contract_kw, mode_forced_s=self._mode_forced_s(at_s),
+            relay_on=self._relays, forced=self._holds.heat(at_s), held_c=self._holds.setpoints(at_s),
+            mode_forced_s=self._holds.mode_s(at_s), days_since_full=full_days,
+            export_limit_kw=self._setup.house.connection.export_contract_kw,
             peak_kw=self._peak.measured_kw(now), import_limits=self._limits,
             commitment=self._calm.commitment(forecast.start, forecast.dt_s / 3600.0, now),
         )
-
-    def _mode_forced_s(self, at_s: float) -> float:
-        """How long a person or a trip still holds the inverter's mode."""
-        held = self._held.get(MODE)
-        if held is None:
-            return 0.0
-        return self._setup.settings.horizon_h * 3600.0 if held.until_s is None else max(0.0, held.until_s - at_s)
-
-    def _forced(self, at_s: float) -> dict[str, ForcedHeat]:
-        """Rooms whose relay a person, a trip or a limit holds on or off, and for how many slots."""
-        found = {}
-        for room in self._setup.house.rooms:
-            held = self._held.get(f"room.{room.name}.relay")
-            if held is None or held.value not in ("on", "off"):
-                continue  # `auto`: Loxone's thermostat heats it, about as a plan would
-            slots = self._held_slots(held, at_s)
-            if held.level is Level.GRID_OPERATOR and slots <= 1:
-                continue  # shed for a minute: it returns by itself before the slot is over
-            if slots > 0:
-                found[room.name] = ForcedHeat(duty=1.0 if held.value == "on" else 0.0, slots=slots)
-        return found
-
-    def _held_c(self, at_s: float) -> dict[str, HeldSetpoint]:
-        """Rooms that a plan moves by setpoint and whose setpoint a person or a limit holds."""
-        found = {}
-        for room in self._setup.house.rooms:
-            held = self._held.get(f"room.{room.name}.setpoint_c")
-            if room.control != "setpoint" or held is None or not isinstance(held.value, (int, float)):
-                continue  # given back to Loxone: its thermostat heats it, about as a plan would
-            slots = self._held_slots(held, at_s)
-            if slots > 0:
-                found[room.name] = HeldSetpoint(setpoint_c=float(held.value), slots=slots)
-        return found
-
-    def _held_slots(self, held: Holding, at_s: float) -> int:
-        """So many slots from now on the point is not ours."""
-        settings = self._setup.settings
-        left_s = settings.horizon_h * 3600.0 if held.until_s is None else held.until_s - at_s
-        return math.ceil(left_s / (settings.dt_min * 60.0))
 
     def _planned(self, plan: SignedPlan) -> None:
         problem = self._problem
