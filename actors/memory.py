@@ -59,6 +59,20 @@ class MemoryPeaks:
         self._saved = month, kw
 
 
+class MemoryFullCharge:
+    """When the battery was full last; survives restarts of the planner."""
+
+    def __init__(self) -> None:
+        self.problem = ""  # memory has none
+        self._saved: datetime | None = None
+
+    def load(self) -> datetime | None:
+        return self._saved
+
+    def save(self, at: datetime) -> None:
+        self._saved = at
+
+
 class MemoryLimits:
     """Limits of the grid operator; survives restarts of the actor that keeps them."""
 

@@ -102,8 +102,8 @@ class Planner(Settings):
     min_mode_slots: int = Field(4, ge=1, le=96, description="a composite is held at least this many slots")
     reserve_soc: float | None = Field(None, ge=0, le=1, description="soft reserve, a fraction: 30 % is written 0.30")
     price_caution: float = Field(0.0, ge=0, le=1, description="unpublished prices: 0 as a week's mean, 1 as its worst")
-    solve_deadline_s: float = Field(20.0, gt=0, le=600, description="one plan may take this long, wall time")
-    forecast_deadline_s: float = Field(10.0, gt=0, le=600, description="one forecast may take this long, wall time")
+    solve_deadline_s: float = Field(20.0, ge=5, le=600, description="one plan may take this long, wall time")
+    forecast_deadline_s: float = Field(10.0, ge=5, le=600, description="one forecast may take this long, wall time")
 
     @property
     def steps(self) -> int:

@@ -39,6 +39,7 @@ from actors.runtime import (
     WorkerEnded,
 )
 from actors.store.boot import STORE_FILE, next_boot
+from actors.store.full_charge import FileFullCharge
 from actors.store.limits import FileLimits
 from actors.store.peaks import FilePeaks
 from actors.store.trips import FileTrips
@@ -196,6 +197,7 @@ class _Core:
             trips=trips,
             wear=wear,
             peaks=FilePeaks(self._job.state),
+            full_charge=FileFullCharge(self._job.state),
             limits=FileLimits(self._job.state),
             ops=self._ops,
         )

@@ -10,10 +10,11 @@ from actors.devices.base import DeviceTiming
 from actors.devices.inverter_job import InverterExtras, WearLog
 from actors.devices.registry import DEVICES, all_points
 from actors.gate.actor import Gate, GateSettings
-from actors.memory import MemoryLimits, MemoryPeaks
+from actors.memory import MemoryFullCharge, MemoryLimits, MemoryPeaks
 from actors.operator import LimitStore, Operator
 from actors.planning.assemble import PlanSettings
 from actors.planning.dispatcher import Dispatcher, DispatchSettings
+from actors.planning.full_charge import FullStore
 from actors.planning.local_rules import LocalRules
 from actors.planning.peaks import PeakStore
 from actors.planning.planner import Load, Planner, PlannerSetup
@@ -41,6 +42,7 @@ class Parts:
     trips: TripStore
     wear: WearLog
     peaks: PeakStore = field(default_factory=MemoryPeaks)
+    full_charge: FullStore = field(default_factory=MemoryFullCharge)
     limits: LimitStore = field(default_factory=MemoryLimits)
     method: str = "plan"
     surplus: bool = False  # heat on live surplus sun, as the smart policy does
@@ -161,6 +163,7 @@ def _plan(config: HouseFile, parts: Parts) -> SupervisorSpec:
         plan_deadline_s=planner.solve_deadline_s,
         forecast=parts.forecast,
         peaks=parts.peaks,
+        full_charge=parts.full_charge,
     )
     dispatch = DispatchSettings(tick_s=max(timing.gate_tick_s, 10.0))
     forecaster = parts.forecaster

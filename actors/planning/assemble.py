@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -69,7 +68,7 @@ class Now:
     days_since_full: float
     export_limit_kw: float
     held_c: Mapping[str, HeldSetpoint] = field(default_factory=dict)  # likewise, of rooms moved by setpoint
-    mode_forced_s: float = 0.0  # so long `mode` is not ours to change (a person, a trip)
+    mode_forced_slots: int = 0  # in so many `mode` is not ours to change (a person, a trip)
     peak_kw: float = 0.0  # highest import of the month so far
     import_limits: tuple[ImportLimit, ...] = ()  # of the grid operator
     commitment: Commitment | None = None
@@ -126,7 +125,7 @@ def assemble(
         peak=_peak(house.tariff, now.peak_kw, forecast.start.astimezone(zone), ends[-1], dt_h),
         mode_now=now.mode,
         mode_held_slots=now.mode_held_slots,
-        mode_forced_slots=min(steps, math.ceil(now.mode_forced_s / forecast.dt_s)) if now.mode is not None else 0,
+        mode_forced_slots=min(steps, now.mode_forced_slots) if now.mode is not None else 0,
         commitment=now.commitment,
         min_mode_slots=settings.min_mode_slots,
         calm=settings.calm,

@@ -40,33 +40,33 @@ class Holds:
         else:
             self._held.pop(holding.point, None)
 
-    def mode_s(self, at_s: float) -> float:
-        """How long the inverter's mode is not ours [s], at a moment of the monotonic clock."""
+    def mode_slots(self, at_s: float, into_s: float) -> int:
+        """Slots in which the inverter's mode is not ours."""
         held = self._held.get(MODE)
-        return 0.0 if held is None else self._left_s(held, at_s)
+        return 0 if held is None else self._slots(held, at_s, into_s)
 
-    def heat(self, at_s: float) -> dict[str, ForcedHeat]:
-        """Rooms whose relay is held on or off, and for how many slots."""
+    def heat(self, at_s: float, into_s: float) -> dict[str, ForcedHeat]:
+        """Rooms whose relay is held on or off, and for how many slots; the first of them began `into_s` ago."""
         found = {}
         for room in self._rooms:
             held = self._held.get(f"room.{room.name}.relay")
             if held is None or held.value not in ("on", "off"):
                 continue  # `auto`: Loxone's thermostat heats it, about as a plan would
-            slots = self._slots(held, at_s)
-            if held.level is Level.GRID_OPERATOR and slots <= 1:
+            if held.level is Level.GRID_OPERATOR and self._left_s(held, at_s) <= self._slot_s:
                 continue  # shed for a minute: it returns by itself before the slot is over
+            slots = self._slots(held, at_s, into_s)
             if slots > 0:
                 found[room.name] = ForcedHeat(duty=1.0 if held.value == "on" else 0.0, slots=slots)
         return found
 
-    def setpoints(self, at_s: float) -> dict[str, HeldSetpoint]:
+    def setpoints(self, at_s: float, into_s: float) -> dict[str, HeldSetpoint]:
         """Rooms that a plan moves by setpoint and whose setpoint is held."""
         found = {}
         for room in self._rooms:
             held = self._held.get(f"room.{room.name}.setpoint_c")
             if room.control != "setpoint" or held is None or not isinstance(held.value, (int, float)):
                 continue  # given back to Loxone: its thermostat heats it, about as a plan would
-            slots = self._slots(held, at_s)
+            slots = self._slots(held, at_s, into_s)
             if slots > 0:
                 found[room.name] = HeldSetpoint(setpoint_c=float(held.value), slots=slots)
         return found
@@ -74,5 +74,7 @@ class Holds:
     def _left_s(self, held: Holding, at_s: float) -> float:
         return self._horizon_s if held.until_s is None else max(0.0, held.until_s - at_s)
 
-    def _slots(self, held: Holding, at_s: float) -> int:
-        return math.ceil(self._left_s(held, at_s) / self._slot_s)
+    def _slots(self, held: Holding, at_s: float, into_s: float) -> int:
+        """Slots that it touches, the running one included."""
+        left_s = self._left_s(held, at_s)
+        return math.ceil((into_s + left_s) / self._slot_s) if left_s > 0.0 else 0

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from models.physics.tariff import export_prices, import_prices
@@ -38,9 +37,9 @@ def price_outlook(
     known: list[bool] = []
     for i in range(steps):
         at = start + timedelta(seconds=i * dt_s)
-        price = prices.at(at)
+        price = _mean(prices, at, dt_s)
         known.append(price is not None)
-        band = (price, price, price) if price is not None else _stand_in(prices, at, zone)
+        band = (price, price, price) if price is not None else _stand_in(prices, at, dt_s, zone)
         if band is None:
             return None
         low, mean, high = band
@@ -53,15 +52,23 @@ def price_outlook(
     )
 
 
-def _stand_in(prices: PriceSeries, at: datetime, zone: ZoneInfo) -> tuple[float, float, float] | None:
-    """Lowest, mean and highest spot price of this quarter hour on the last known days."""
+def _mean(prices: PriceSeries, at: datetime, dt_s: float) -> float | None:
+    """Mean spot price of a slot; None where any part of it is unknown."""
+    parts = max(1, round(dt_s / prices.dt_s))
+    found = [prices.at(at + timedelta(seconds=i * prices.dt_s)) for i in range(parts)]
+    known = [price for price in found if price is not None]
+    return sum(known) / parts if len(known) == parts else None
+
+
+def _stand_in(prices: PriceSeries, at: datetime, dt_s: float, zone: ZoneInfo) -> tuple[float, float, float] | None:
+    """Lowest, mean and highest spot price of this slot on the last known days."""
     local = at.astimezone(zone)
     found = []
     for back in range(1, STAND_IN_DAYS + 3):
         day = local.date() - timedelta(days=back)
         same = datetime(day.year, day.month, day.day, local.hour, local.minute, tzinfo=zone)
-        price = prices.at(same)
-        if price is not None and not math.isnan(price):
+        price = _mean(prices, same.astimezone(UTC), dt_s)
+        if price is not None:
             found.append(price)
         if len(found) == STAND_IN_DAYS:
             break

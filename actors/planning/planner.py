@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from actors.memory import MemoryPeaks
+from actors.memory import MemoryFullCharge, MemoryPeaks
 from actors.messages import (
     Alarm,
     ForecastReady,
@@ -24,6 +24,7 @@ from actors.messages import (
 )
 from actors.planning.assemble import Now, PlanSettings, assemble
 from actors.planning.calm import Calm
+from actors.planning.full_charge import FullStore, LastFull
 from actors.planning.holds import Holds
 from actors.planning.measured_pv import MeasuredPv
 from actors.planning.oddities import Oddities
@@ -32,6 +33,7 @@ from actors.planning.peaks import MonthPeak, PeakStore
 from actors.planning.questions import OpenQuestions, PlanQuestion, RunningPlan, left_to_itself
 from actors.planning.rooms_tracker import RoomStates
 from actors.runtime import Behaviour, WorkerCall, WorkerDone, WorkerFailed
+from models.physics.hybrid import conversion_loss_kw
 from models.physics.rooms import RoomPlant
 from models.types.forecast import HouseForecast, PriceSeries, WeatherForecast
 from models.types.forecast_request import ForecastRequest, MeasuredSeries
@@ -46,7 +48,7 @@ from solvers.result import SignedPlan
 
 FORECASTER, OPTIMIZER = "/plan/forecaster", "/plan/optimizer"
 HISTORY_DAYS = 35.0
-FULL_SOC = 0.99
+PATIENCE_DOUBLINGS = 2  # a new worker begins cold, which may be what took it too long
 NEWS = timedelta(hours=6)  # prices that reach this much further are worth a new plan at once
 
 
@@ -79,6 +81,7 @@ class PlannerSetup:
     plan_deadline_s: float = 30.0
     forecast: Callable[[ForecastRequest], HouseForecast] | None = None  # perfect foresight: no worker
     peaks: PeakStore = field(default_factory=MemoryPeaks)
+    full_charge: FullStore = field(default_factory=MemoryFullCharge)
 
 
 class Planner(Behaviour):
@@ -101,11 +104,11 @@ class Planner(Behaviour):
         self._limits: tuple[ImportLimit, ...] = ()
         self._pv = MeasuredPv()
         self._forecast: HouseForecast | None = None
-        self._last_full: datetime | None = None
         self._planned_slot: datetime | None = None
         self._busy: str | None = None
         self._began_s = 0.0
         self._again = ""
+        self._lost = dict.fromkeys((FORECASTER, OPTIMIZER), 0)  # calls in a row that went past their deadline
         self._asked_twice: datetime | None = None  # the slot whose plan was lost and is asked for once more
         self._number = 0
         self._problem: PlanProblem | None = None
@@ -121,7 +124,8 @@ class Planner(Behaviour):
         self._oddities = Oddities(self.ctx)
         self._peak = MonthPeak(self._setup.zone, self._setup.peaks, stale_s=self._setup.reading_max_age_s)
         self._tell_unsaved("peak_unsaved", "the month's highest import", self._peak.problem)
-        settings = self._setup.settings
+        battery, settings = self._setup.house.battery, self._setup.settings
+        self._full = LastFull(1.0 if battery is None else battery.soc_max, self._setup.full_charge)
         self._calm = Calm(
             self._setup.zone, at_most_eur=settings.keep_plan_eur, per_day_eur=settings.keep_plan_eur_per_day
         )
@@ -174,23 +178,35 @@ class Planner(Behaviour):
         at_s, now = self.ctx.clock.monotonic(), self.ctx.clock.now()
         if reading.soc is not None:
             self._soc = (reading.soc, at_s)
-            if reading.soc >= FULL_SOC or self._last_full is None:
-                self._last_full = now
+            self._full.see(now, reading.soc)
+            self._tell_unsaved("full_charge_unsaved", "when the battery was full last", self._full.problem)
         if reading.mode is not None:
             if self._mode is None:
                 since_s = -1e9  # what ran before we looked has run long enough
             else:
                 since_s = self._mode[1] if self._mode[0].composite is reading.mode.composite else at_s
             self._mode = (reading.mode, since_s)
-        if reading.load_kw is not None and len(self._relays) == len(self._setup.house.rooms):
-            heating_kw = sum(r.heater_kw for r in self._setup.house.rooms if self._relays[r.name])
-            self._load.see(now, reading.load_kw - heating_kw)
+        base_kw = self._base_load_kw(reading)
+        if base_kw is not None:
+            self._load.see(now, base_kw)
             self._tell_unsaved("load_unsaved", "measured base load", self._load.problem)
         if reading.grid_kw is not None:
             self._peak.see(now, reading.grid_kw)
             self._tell_unsaved("peak_unsaved", "the month's highest import", self._peak.problem)
         if reading.pv_kw is not None:
             self._pv.see(now, reading.pv_kw, curtailed=self._curtailed(reading.grid_kw))
+
+    def _base_load_kw(self, reading: InverterReading) -> float | None:
+        """What is drawn beside heating; a plan adds the losses of its own charging, so those of today are no load."""
+        house = self._setup.house
+        if reading.load_kw is None or len(self._relays) < len(house.rooms):
+            return None
+        loss_kw = 0.0
+        if house.battery is not None:
+            if reading.battery_kw is None or reading.pv_kw is None:
+                return None
+            loss_kw = conversion_loss_kw(reading.battery_kw, reading.pv_kw, house.inverter)
+        return reading.load_kw - loss_kw - sum(r.heater_kw for r in house.rooms if self._relays[r.name])
 
     def _tell_unsaved(self, name: str, what: str, problem: str) -> None:
         """An alarm while something measured is on no disk that can be read and written."""
@@ -254,7 +270,8 @@ class Planner(Behaviour):
         self._number += 1
         epoch = self.ctx.epoch
         self._busy = f"{method}-{epoch.boot}.{epoch.incarnation}-{self._number}"
-        self.ctx.tell(port, WorkerCall(id=self._busy, method=method, body=body, deadline_s=deadline_s))
+        patient_s = deadline_s * 2 ** min(self._lost[port], PATIENCE_DOUBLINGS)
+        self.ctx.tell(port, WorkerCall(id=self._busy, method=method, body=body, deadline_s=patient_s))
 
     def _forecast_request(self) -> ForecastRequest:
         now, settings = self.ctx.clock.now(), self._setup.settings
@@ -274,6 +291,9 @@ class Planner(Behaviour):
 
     def _continue(self, message: WorkerDone | WorkerFailed) -> None:
         self._busy = None
+        port = FORECASTER if message.method == "forecast" else OPTIMIZER
+        late = isinstance(message, WorkerFailed) and message.kind == "deadline"
+        self._lost[port] = self._lost[port] + 1 if late else 0
         match message:
             case WorkerDone(value=HouseForecast() as forecast):
                 self._forecast = forecast
@@ -315,17 +335,16 @@ class Planner(Behaviour):
         self._call(OPTIMIZER, setup.method, problem, setup.plan_deadline_s + self._questions.left_s())
 
     def _now(self, now: datetime, forecast: HouseForecast) -> Now:
-        at_s = self.ctx.clock.monotonic()
+        at_s, into_s = self.ctx.clock.monotonic(), (now - forecast.start).total_seconds()
         mode, held = None, 0
         if self._mode is not None:
             mode = self._mode[0]
             held = int((at_s - self._mode[1]) // (self._setup.settings.dt_min * 60.0))
         states = self._states.states(at_s)
-        full_days = 0.0 if self._last_full is None else (now - self._last_full).total_seconds() / 86_400.0
         return Now(
             at=now, soc=None if self._soc is None else self._soc[0], mode=mode, mode_held_slots=held, rooms=states,
-            relay_on=self._relays, forced=self._holds.heat(at_s), held_c=self._holds.setpoints(at_s),
-            mode_forced_s=self._holds.mode_s(at_s), days_since_full=full_days,
+            relay_on=self._relays, forced=self._holds.heat(at_s, into_s), held_c=self._holds.setpoints(at_s, into_s),
+            mode_forced_slots=self._holds.mode_slots(at_s, into_s), days_since_full=self._full.days(now),
             export_limit_kw=self._setup.house.connection.export_contract_kw,
             peak_kw=self._peak.measured_kw(now), import_limits=self._limits,
             commitment=self._calm.commitment(forecast.start, forecast.dt_s / 3600.0, now),

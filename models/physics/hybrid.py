@@ -61,6 +61,27 @@ class Flows:
     loss_kw: float  # of charging and discharging
 
 
+def conversion_loss_kw(battery_kw: float, pv_used_kw: float, inverter: Inverter) -> float:
+    """What charging and discharging loses, told from the powers that an inverter reports [kW].
+
+    Each priority charges from PV before it buys, so the split between the two is no secret.
+
+    Parameters
+    ----------
+    battery_kw : float
+        At the terminals, > 0 charging.
+    pv_used_kw : float
+        DC.
+    inverter : Inverter
+        Its efficiencies.
+    """
+    if battery_kw <= 0.0:
+        return -battery_kw * (1.0 - inverter.eff_discharge)
+    from_pv = min(battery_kw, pv_used_kw * inverter.eff_charge_pv)
+    bought = battery_kw - from_pv
+    return from_pv * (1.0 / inverter.eff_charge_pv - 1.0) + bought * (1.0 / inverter.eff_charge_ac - 1.0)
+
+
 def taper_slope_kw(charge_kw: float, above_soc: float, end_share: float) -> float:
     """Charging power lost per unit of SOC above the knee [kW]; 0 without a taper."""
     return 0.0 if above_soc >= 1.0 else charge_kw * (1.0 - end_share) / (1.0 - above_soc)

@@ -49,6 +49,20 @@ def test_beyond_publication_the_mean_of_the_same_quarter_of_the_last_seven_days_
     assert spots(outlook)[96 + 5] == pytest.approx(spots(outlook)[5]), "the same seven known days, one day further back"
 
 
+@pytest.mark.parametrize("quarters", [2, 4])
+def test_a_longer_slot_costs_the_mean_of_its_quarters_and_is_known_when_all_of_them_are(quarters: int) -> None:
+    spot = [float(n % 8) for n in range(93)]  # the last slot is known in part
+    outlook = price_outlook(
+        prices(spot, start=MONDAY), start=MONDAY, dt_s=quarters * 900.0, steps=92 // quarters, tariff=TARIFF, zone=ZONE
+    )
+    assert outlook is not None and all(outlook.known)
+    assert spots(outlook)[1] == pytest.approx(sum(range(quarters, 2 * quarters)) / quarters)
+    week = prices([0.1 * (n % 2) for n in range(96 * 8 + 1)], start=MONDAY - timedelta(days=8))
+    outlook = price_outlook(week, start=MONDAY, dt_s=quarters * 900.0, steps=2, tariff=TARIFF, zone=ZONE)
+    assert outlook is not None and outlook.known == (False, False)
+    assert spots(outlook) == pytest.approx([0.05, 0.05]), "the mean of a slot of other days stands in"
+
+
 def test_one_known_day_is_enough_and_none_is_none() -> None:
     yesterday = prices([0.2] * 96, start=MONDAY - timedelta(days=1))
     outlook = look(yesterday)

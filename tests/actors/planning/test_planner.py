@@ -371,7 +371,7 @@ def test_without_any_forecast_there_is_no_plan() -> None:
 
 def test_a_plan_past_its_deadline_is_one_alarm_until_the_next_plan() -> None:
     room = ready(plan_s=1000.0)
-    room.run(2 * 900 + 100)
+    room.run(2 * 900 + 300)
     assert len(room.fails()) == 6, "in each quarter hour it is asked for once more, and then no more"
     assert all("plan deadline" in reason for reason in room.fails())
     assert room.alarms("planner") == [True]
@@ -390,6 +390,61 @@ def test_a_plan_that_was_lost_with_its_worker_is_asked_for_again_soon() -> None:
     assert [p.problem.start for p in room.of(PlanReady)] == [START], "not only in the next quarter hour"
     room.run(800)
     assert len(room.problems) == 2
+
+
+def test_a_plan_that_took_a_cold_worker_too_long_has_more_time_with_the_next_one() -> None:
+    room = ready(plan_s=100.0)
+    room.run(300)
+    assert ["not done within 30 s" in f or "not done within 60 s" in f for f in room.fails()] == [True, True]
+    room.run(900)
+    assert len(room.of(PlanReady)) == 1, "within four times as long"
+    room.seconds["plan"] = 1.0
+    room.run(900)
+    room.seconds["plan"] = 1000.0
+    room.run(900)
+    assert "not done within 30 s" in room.fails()[2], "patience is for what was lost just before"
+
+
+def test_a_forecaster_that_begins_cold_has_more_time_too() -> None:
+    room = ready(forecast_s=25.0)
+    room.run(900 + 60)
+    assert room.fails()[0].startswith("forecast deadline: not done within 20 s")
+    assert len(room.of(PlanReady)) == 1
+
+
+def test_the_days_since_a_full_charge_outlive_a_restart() -> None:
+    room = ready(tick_s=3600.0, replan_s=86_400.0)
+    for _ in range(2):
+        room.publish(inverter(0.5))
+        room.run(13 * 86_400 // 2)
+        room.runtime.restart(PATH, "test")
+    room.know()
+    room.publish(PricesKnown(prices=prices([0.1] * 96 * 20)))
+    room.run(86_400)
+    battery = room.problems[-1].battery
+    assert battery is not None and battery.full_by_slot is not None and battery.full_by_slot < 96
+
+
+def test_a_battery_at_the_highest_soc_it_may_have_is_full() -> None:
+    assert HOUSE.battery is not None
+    most = HOUSE.battery.model_copy(update={"soc_max": 0.9, "full_charge_every_days": 1})
+    room = ready(house=HOUSE.model_copy(update={"battery": most}), soc_max_age_s=1e9)
+    for _ in range(4 * 30):
+        room.publish(inverter(0.9))
+        room.run(900)
+    battery = room.problems[-1].battery
+    assert battery is not None and battery.full_by_slot == 95, "a whole day after it was full"
+
+
+def test_the_base_load_is_what_is_left_of_the_load_without_heating_and_without_losses() -> None:
+    load = KnownLoad()
+    room = ready(load=lambda: load)
+    charging = 0.5 + 5.0 * (1.0 / HOUSE.inverter.eff_charge_ac - 1.0)
+    room.publish(replace(inverter(0.5, load_kw=charging), battery_kw=5.0, pv_kw=0.0))
+    assert load.seen[-1] == pytest.approx(0.5)
+    count = len(load.seen)
+    room.publish(replace(inverter(0.5, load_kw=charging), battery_kw=None))
+    assert len(load.seen) == count, "how much of it is lost is not known"
 
 
 def test_a_plan_that_waits_behind_a_question_that_hangs_has_its_whole_time_all_the_same() -> None:

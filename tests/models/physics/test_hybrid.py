@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.physics.hybrid import Flows, charge_limit_kw, discharge_limit_kw, flows
+from models.physics.hybrid import Flows, charge_limit_kw, conversion_loss_kw, discharge_limit_kw, flows
 from models.types.house import Battery, Inverter
 from models.types.mode import REGULAR, Composite, InverterMode
 
@@ -46,6 +46,14 @@ def test_energy_is_conserved_and_no_limit_is_passed(
     assert after >= min(soc, BATTERY.soc_min) - 1e-12
     to_ac = load - f.grid_kw  # what the inverter gives to the AC side, negative while it takes
     assert -INVERTER.ac_limit_kw - 1e-9 <= to_ac <= INVERTER.ac_limit_kw + 1e-9
+
+
+@given(mode=modes, pv=powers, load=powers, soc=st.floats(0.0, 1.0), export=st.floats(0.0, 12.0))
+def test_what_is_lost_can_be_told_from_what_an_inverter_reports(
+    mode: InverterMode, pv: float, load: float, soc: float, export: float
+) -> None:
+    f = run(mode, pv=pv, load=load, soc=soc, export=export)
+    assert conversion_loss_kw(f.battery_kw, f.pv_used_kw, INVERTER) == pytest.approx(f.loss_kw, abs=1e-9)
 
 
 @given(mode=modes, pv=powers, load=powers, soc=st.floats(0.0, 1.0), dt_h=st.sampled_from([MINUTE_H, 0.25, 1.0]))
