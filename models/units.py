@@ -5,14 +5,7 @@ from __future__ import annotations
 import math
 
 W_PER_KW = 1000.0
-SECONDS_PER_HOUR = 3600.0
 KELVIN_AT_0_C = 273.15
-EUR_PER_MWH_TO_EUR_PER_KWH = 1e-3
-
-
-def soc_to_percent(soc: float) -> int:
-    """Fraction to whole percent, rounded to nearest; for limits use `floor_percent`."""
-    return round(soc * 100.0)
 
 
 def floor_percent(soc: float) -> int:

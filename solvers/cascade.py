@@ -105,7 +105,8 @@ class Cascade:
             except Exception as error:  # a crash of one member is the next one's turn
                 failures.append(f"{name} crashed: {type(error).__name__}: {error}")
             else:
-                self._shifted.remember(signed.result)
+                if signed.result.quality is not Quality.FALLBACK:  # what is continued was planned, not itself continued
+                    self._shifted.remember(problem, signed.result)
                 return replace(signed, remarks=remarks(problem))
         raise PlanError(f"no planner found a plan: {'; '.join(failures)}", hint="see the first failure")
 

@@ -29,7 +29,7 @@ from solvers.validate import validate
 
 Array = NDArray[np.float64]
 
-_USABLE = (cp.OPTIMAL, cp.OPTIMAL_INACCURATE, cp.USER_LIMIT)
+_OPTIMAL = (cp.OPTIMAL, cp.OPTIMAL_INACCURATE)
 
 
 class CvxpyFallback:
@@ -258,16 +258,18 @@ def _run(problem: Any, time_limit_s: float, gap_eur: float) -> bool:
     options: dict[str, Any] = {"threads": 1, "mip_rel_gap": 0.0, "mip_abs_gap": gap_eur}
     if math.isfinite(time_limit_s):
         options["time_limit"] = max(time_limit_s, 0.01)
+    whole = problem.is_mixed_integer()
+    usable = (*_OPTIMAL, cp.USER_LIMIT) if whole else _OPTIMAL  # a search that is cut short has a plan, an LP a guess
     try:
         problem.solve(solver=cp.HIGHS, **options)
-        if problem.status in _USABLE and problem.value is not None:
+        if problem.status in usable and problem.value is not None:
             return True
     except cp.SolverError:
         pass
-    if problem.is_mixed_integer():
+    if whole or problem.status == cp.USER_LIMIT:
         return False
     try:
         problem.solve(solver=cp.CLARABEL)
     except cp.SolverError:
         return False
-    return problem.status in _USABLE and problem.value is not None
+    return problem.status in _OPTIMAL and problem.value is not None

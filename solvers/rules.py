@@ -169,10 +169,10 @@ def held_long_enough(problem: PlanProblem, modes: Sequence[InverterMode]) -> tup
     held += len(out)
     for t, wish in enumerate(modes[len(out) :], start=len(out)):
         blind = running is not None and running.composite in TRADING and not problem.price_known[t] and not first
-        if running is None or (wish != running and (held >= problem.min_mode_slots or blind)):
+        if running is not None and wish.composite is running.composite:
+            running = wish  # another stop SOC or power: not a change of what runs
+        elif running is None or held >= problem.min_mode_slots or blind:
             running, held, first = wish, 0, False
-        elif wish.composite is running.composite:
-            running = wish  # same composite, another stop SOC: not a change of what runs
         out.append(running)
         held += 1
     return tuple(out)

@@ -21,10 +21,11 @@ class ShiftedPlan:
 
     def __init__(self) -> None:
         self._last: PlanResult | None = None
+        self._rooms: list[str] = []
 
-    def remember(self, result: PlanResult) -> None:
+    def remember(self, problem: PlanProblem, result: PlanResult) -> None:
         """Keeps a plan that was found fit."""
-        self._last = result
+        self._last, self._rooms = result, [room.name for room in problem.rooms]
 
     def solve(self, problem: PlanProblem, *, time_limit_s: float) -> PlanResult:
         """Continues the last plan; fails where there is none or it does not fit this house and time."""
@@ -34,7 +35,7 @@ class ShiftedPlan:
         gone = (problem.start - last.start).total_seconds() / 3600.0 / problem.dt_h
         whole = round(gone)
         left = len(last.modes) - whole
-        same = last.dt_h == problem.dt_h and len(last.duty) == len(problem.rooms)
+        same = last.dt_h == problem.dt_h and self._rooms == [room.name for room in problem.rooms]
         if not same or abs(gone - whole) > 1e-6 or whole < 0 or left < min(_LEAST_LEFT_SLOTS, problem.steps):
             return failed(problem, self.name, Stop.NOT_STARTED, f"the plan of {last.start} does not reach far enough")
         keep = min(left, problem.steps)

@@ -137,7 +137,7 @@ def group_of(rule: str) -> str:
 
 
 def beginning(problem: PlanProblem, steps: int) -> PlanProblem:
-    """The first slots of a problem, what is left at their end worth the same as at its own end."""
+    """The first slots of a problem; what is left at their end, and what a bent rule costs, as in the whole of it."""
     if steps >= problem.steps:
         return problem
     b, worth = problem.battery, tiers(problem)
@@ -161,4 +161,5 @@ def beginning(problem: PlanProblem, steps: int) -> PlanProblem:
         rooms=rooms,
         soc_end_value_eur_per_kwh=worth.soc_end_eur_per_kwh,
         heat_end_value_eur_per_kwh=worth.heat_end_eur_per_kwh,
+        scale_prices=problem.scale_prices or problem.price_import,
     )

@@ -148,7 +148,7 @@ def _joined(told: Iterable[Conflict]) -> list[Conflict]:
             same = set(c.limits) == set(other.limits) or bool(shared & set(other.limits))
             both = c.reason is Reason.CONFLICT is other.reason
             if both and same and any(_meets(other, m) for m in c.misses):
-                found = tuple(sorted({*other.misses, *c.misses}, key=lambda m: -m.cost_eur))
+                found = tuple(sorted({*other.misses, *c.misses}, key=lambda m: (-m.cost_eur, m.limit, m.first_slot)))
                 out[i] = replace(
                     other, misses=found, limits=_ordered({*other.limits, *c.limits}, found), remedies=()
                 )

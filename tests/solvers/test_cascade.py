@@ -18,7 +18,7 @@ from solvers.problem import PlanProblem
 from solvers.pyomo_highs import PyomoHighs
 from solvers.result import PlanResult, Quality, SignedPlan, Stop
 from solvers.worker import methods, simulation_methods
-from tests.solvers.houses import BATTERY, house, room
+from tests.solvers.houses import BATTERY, demo_house, house, room
 
 
 class Crashing:
@@ -101,6 +101,30 @@ def test_an_old_plan_that_has_run_out_is_not_continued() -> None:
     cascade = Cascade((Once(),))
     cascade.plan(problem(), time_limit_s=60.0)
     assert cascade.plan(problem(slot=46), time_limit_s=60.0).result.maker == "rules"
+
+
+def test_a_plan_is_continued_until_it_has_run_out_however_often_that_was_done() -> None:
+    cascade = Cascade((Once(),))
+    makers = [cascade.plan(problem(slot), time_limit_s=60.0).result.maker for slot in range(50)]
+    assert makers == ["pyomo_highs"] + ["shifted"] * 44 + ["rules"] * 5
+
+
+def test_what_the_rules_said_is_asked_of_them_again_and_not_continued() -> None:
+    cascade = Cascade((Failing(),))
+    assert [cascade.plan(problem(slot), time_limit_s=60.0).result.maker for slot in range(3)] == ["rules"] * 3
+
+
+def test_the_plan_of_other_rooms_is_not_continued() -> None:
+    cascade = Cascade((Once(),))
+    cascade.plan(problem(), time_limit_s=60.0)
+    other = replace(problem(1), rooms=(replace(problem().rooms[0], name="cellar"),))
+    assert cascade.plan(other, time_limit_s=60.0).result.maker == "rules"
+
+
+def test_a_linear_program_that_was_cut_short_is_no_plan() -> None:
+    """What it leaves is no guess of an optimum: heating would be off for no reason but time."""
+    cut = CvxpyFallback().solve(demo_house(0), time_limit_s=0.05)
+    assert cut.quality is Quality.FAILED
 
 
 def test_without_time_left_the_rules_answer_at_once() -> None:

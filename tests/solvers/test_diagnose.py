@@ -14,6 +14,7 @@ import pytest
 from models.errors import PlanError
 from models.types.mode import Composite, InverterMode
 from solvers.diagnose.diagnosis import CONNECTION, OPERATOR, PHASES, UNKNOWN_PRICES, Conflict, Diagnosis, Reason
+from solvers.diagnose.groups import beginning
 from solvers.diagnose.lp import Asked, Elastic
 from solvers.diagnose.search import diagnose, misses
 from solvers.diagnose.words import lines
@@ -22,6 +23,7 @@ from solvers.problem import PlanProblem, RoomProblem
 from solvers.pyomo_highs import PyomoHighs
 from solvers.result import BentRule, PlanResult, Stop
 from solvers.rules import RulesPlanner
+from solvers.tiers import tiers
 from tests.solvers.houses import BATTERY, house, random_house, room
 
 N = 48
@@ -336,3 +338,10 @@ def test_times_are_told_in_the_house_s_zone() -> None:
 def test_the_words_need_no_solver() -> None:
     code = "import sys, solvers.diagnose.words; sys.exit(any(m in sys.modules for m in ('numpy', 'highspy', 'pyomo')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_beginning_of_a_problem_prices_bent_rules_as_the_whole_of_it() -> None:
+    whole = house(prices=[0.3] * 24 + [3.0] * 24)
+    first = beginning(whole, 24)
+    assert tiers(first).over_limit_eur_per_kwh == tiers(whole).over_limit_eur_per_kwh
+    assert tiers(first).comfort_below_eur_per_kh == tiers(whole).comfort_below_eur_per_kh

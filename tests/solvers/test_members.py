@@ -61,7 +61,7 @@ class GoesOn(ShiftedPlan):
 
     def solve(self, problem: PlanProblem, *, time_limit_s: float) -> PlanResult:
         earlier = replace(problem, start=problem.start - 2 * timedelta(hours=problem.dt_h), mode_forced_slots=0)
-        self.remember(PyomoHighs().solve(earlier, time_limit_s=math.inf))
+        self.remember(earlier, PyomoHighs().solve(earlier, time_limit_s=math.inf))
         return super().solve(problem, time_limit_s=time_limit_s)
 
 
@@ -176,7 +176,7 @@ def test_the_last_plan_goes_on_with_what_it_was_going_to_do() -> None:
     last = PyomoHighs().solve(evening(), time_limit_s=math.inf)
     later = replace(evening(), start=evening().start + timedelta(minutes=30), mode_now=last.modes[1], mode_held_slots=9)
     shifted = ShiftedPlan()
-    shifted.remember(last)
+    shifted.remember(evening(), last)
     result = shifted.solve(later, time_limit_s=0.0)
     assert result.modes[: N - 2] == last.modes[2:]
     assert result.duty[0][: N - 2] == last.duty[0][2:]

@@ -102,3 +102,10 @@ def test_rules_claim_no_bound() -> None:
     result = RulesPlanner().solve(house(4), time_limit_s=1.0)
     assert result.bound_eur == -math.inf
     assert result.gap_eur == pytest.approx(math.inf)
+
+
+def test_another_stop_soc_is_not_a_change_of_what_runs() -> None:
+    charge, more = (InverterMode(composite=CHARGE, stop_soc=soc, rate=1.0) for soc in (0.5, 0.8))
+    problem = house(24, mode_now=charge, mode_held_slots=10)
+    held = held_long_enough(problem, [charge, more, *[REGULAR] * 22])
+    assert held[:3] == (charge, more, REGULAR), "it has run for long enough"
