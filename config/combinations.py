@@ -176,6 +176,13 @@ def _planner(file: HouseFile) -> Iterator[Fault]:
         yield _fault(
             "planner.horizon_h", planner.horizon_h, f"not whole slots of dt_min = {planner.dt_min}", "write whole hours"
         )
+    if planner.dt_min * 60 > file.timing.replan_s:
+        yield _fault(
+            "planner.dt_min",
+            planner.dt_min,
+            f"longer than timing.replan_s = {file.timing.replan_s:g}",
+            f"plans would begin in the middle of a slot: write replan_s = {planner.dt_min * 60}, or a shorter slot",
+        )
     if planner.min_mode_slots * planner.dt_min < 60:
         yield _fault(
             "planner.min_mode_slots",

@@ -215,9 +215,15 @@ def _bill(result: PlanResult, bill: Account) -> Iterator[str]:
         claimed = getattr(result, name)
         if abs(claimed - true) > _TOLERANCE * max(1.0, abs(true)):
             yield f"{name} {claimed:.8f} claimed, {true:.8f} when added up"
-    claimed_rules = {(r.rule, r.slot): r.amount for r in result.bent_rules}
-    true_rules = {(r.rule, r.slot): r.amount for r in bill.bent_rules}
+    claimed_rules = {(r.rule, r.slot): r for r in result.bent_rules}
+    true_rules = {(r.rule, r.slot): r for r in bill.bent_rules}
     for key in sorted(claimed_rules.keys() | true_rules.keys()):
-        a, b = claimed_rules.get(key, 0.0), true_rules.get(key, 0.0)
-        if abs(a - b) > 1e-4 + _TOLERANCE * max(1.0, abs(b)):
-            yield f"slot {key[1]}: {key[0]} bent by {b:.6f}, {a:.6f} claimed"
+        a, b = claimed_rules.get(key), true_rules.get(key)
+        if a is None or b is None:
+            amount = (a or b).amount  # type: ignore[union-attr]
+            if amount > 1e-4 + _TOLERANCE:
+                yield f"slot {key[1]}: {key[0]} bent by {amount:.6f} is only {'claimed' if b is None else 'true'}"
+        elif abs(a.amount - b.amount) > _TOLERANCE * max(1.0, abs(b.amount)) or a.unit != b.unit:
+            yield f"slot {key[1]}: {key[0]} bent by {b.amount:.6f} {b.unit}, {a.amount:.6f} {a.unit} claimed"
+        elif abs(a.cost_eur - b.cost_eur) > _TOLERANCE * max(1.0, abs(b.cost_eur)):
+            yield f"slot {key[1]}: {key[0]} costs {b.cost_eur:.6f} EUR, {a.cost_eur:.6f} claimed"

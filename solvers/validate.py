@@ -19,6 +19,7 @@ _HOUSE_KW = 200.0  # of one house; above it somebody wrote W
 _MAX_KW = 1e4
 _NO_LIMIT_KW = 1e9
 _SAME_PRICE = 1e-9  # EUR/kWh
+_ABOVE_SOC = 0.02  # an inverter fills a percent or two beyond
 _MOST_RUNS = 3  # of slots, told one by one
 
 _PRICE = "EUR/kWh: is it in EUR/MWh or cent? Use a stand-in where a price is not known"
@@ -130,6 +131,12 @@ def _battery_remarks(problem: PlanProblem) -> Iterator[Remark]:
     b = problem.battery
     if b is None:
         return
+    if b.soc > b.soc_max + _ABOVE_SOC:
+        text = (
+            f"battery.soc {b.soc:g} is above soc_max {b.soc_max:g}: it is used from where it is, never filled above "
+            "that, and soc_max is not told as bent while it comes down"
+        )
+        yield Remark(about="battery.soc", text=text)
     for name, value in (("reserve_soc", b.reserve_soc), ("soc_final", b.soc_final)):
         if value is not None and value > b.soc_max:
             text = f"battery.{name} {value:g} is above soc_max {b.soc_max:g}: the battery is filled to soc_max"

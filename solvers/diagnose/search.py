@@ -277,6 +277,8 @@ def _rank(name: str) -> int:
 def _with_remedies(lp: Elastic, conflict: Conflict) -> Conflict:
     """The same with each single limit that, moved, would let all that is bent here be kept as far as physics can."""
     asked = _asked(lp, conflict.misses)
+    if EXPORT in conflict.limits and lp.problem.free and not lp.problem.pv_curtailable:
+        return conflict  # the relaxation burns sun by charging and discharging at once: it asks for too little
     if conflict.reason is Reason.PHYSICS and conflict.limits[0] in (*SHARED, EXPORT):
         by_kw = lp.higher(asked[0])
         return replace(conflict, remedies=(Remedy(limit=conflict.limits[0], by=by_kw, unit="kW"),))

@@ -108,7 +108,8 @@ class _Teller:
             CONNECTION: f"the connection of {p.import_limit_kw:.1f} kW",
             OPERATOR: f"the operator's limit of {p.import_allowed_kw(self._dimmed(slot)):.1f} kW",
             PHASES: f"the fuse of {p.phase_limit_kw or 0.0:.1f} kW per phase",
-            EXPORT: f"the export limit of {p.export_limit_kw:.1f} kW",
+            EXPORT: f"the export limit of {p.export_limit_kw:.1f} kW"
+            + ("" if p.pv_curtailable else " with no sun curtailed"),
             UNKNOWN_PRICES: "the rule to buy nothing at prices not yet known",
         }[name]
 
@@ -222,6 +223,8 @@ class _Teller:
             return f"the inverter is held in {held} until {self._time(len(forced))}"
         if self._r.maker in ("rules", "shifted", "smart_rules"):
             return f"a plan could keep it; this one was made by {self._r.maker}, without a solver"
+        if self._p.free:
+            return "only charging and discharging at once, or feeding in and buying at once, would keep it"
         return "powers chosen freely would keep it; what the inverter runs (modes, whole percent, few changes) does not"
 
     def remedies(self, remedies: Sequence[Remedy]) -> str:

@@ -63,6 +63,7 @@ def test_an_unsafe_combination_is_refused(tmp_path: Path, old: str, new: str, li
         ("[timing]\nreal_step_s = 0.5", "timing.min_real_s = 1: shorter than 4 x real_step_s = 2"),
         ("[planner]\nreserve_soc = 0.1", "planner.reserve_soc = 0.1: outside the battery's window"),
         ("[planner]\nhorizon_h = 1.1", "planner.horizon_h = 1.1: not whole slots of dt_min = 15"),
+        ("[planner]\ndt_min = 60", "planner.dt_min = 60: longer than timing.replan_s = 900"),
         ("[planner]\nmin_mode_slots = 2", "planner.min_mode_slots = 2: 30 min; a composite is held at least 60 min"),
         ("[planner]\nback_off_k = 1.3", "planner.back_off_k = 1.3: room pracovna has a band of 2.5 K"),
         (

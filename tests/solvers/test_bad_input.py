@@ -281,6 +281,15 @@ def test_a_final_soc_above_the_window_is_bent_and_told() -> None:
     assert "soc_final 0.8 is above soc_max 0.6" in remarks(problem)[0].text
 
 
+def test_a_battery_that_starts_above_its_window_comes_down_and_is_told() -> None:
+    problem = battery(soc=0.95, soc_max=0.8)
+    for result in all_plan(problem):
+        assert max(result.soc) <= 0.95 + 1e-6
+    (remark,) = remarks(problem)
+    assert remark.text.startswith("battery.soc 0.95 is above soc_max 0.8: it is used from where it is")
+    assert remarks(battery(soc=0.81, soc_max=0.8)) == (), "an inverter fills a percent beyond"
+
+
 def test_limits_that_do_not_contradict_are_not_remarked() -> None:
     assert remarks(demo_house()) == remarks(house(N)) == ()
 

@@ -88,6 +88,9 @@ def test_a_bent_rule_that_is_hidden_or_made_up_is_found(problem: PlanProblem, re
     assert check(problem, replace(result, bent_rules=()))
     extra = BentRule(rule="grid.import_limit", slot=3, amount=1.0, unit="kW", cost_eur=0.0)
     assert check(problem, replace(result, bent_rules=(*result.bent_rules, extra)))
+    first, *rest = result.bent_rules
+    for changed in ({"cost_eur": 0.0}, {"unit": "bananas"}, {"amount": first.amount + 9e-5}):
+        assert check(problem, replace(result, bent_rules=(replace(first, **changed), *rest))), changed
 
 
 def replaced_mode(result: PlanResult, mode: InverterMode) -> PlanResult:
