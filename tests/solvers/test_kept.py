@@ -58,10 +58,12 @@ def test_building_happens_once_per_shape() -> None:
 
 def test_an_iteration_limit_is_a_result_that_says_so_and_the_next_plan_is_whole_again() -> None:
     problem = house(24, rooms=(room(24),), pv_kw=(2.0,) * 24)
-    limited = PyomoHighs(simplex_iterations=1)
-    result = limited.solve(problem, time_limit_s=math.inf)
+    result = PyomoHighs(simplex_iterations=1).solve(problem, time_limit_s=math.inf)
     assert (result.quality, result.stop) == (Quality.FAILED, Stop.NODE_LIMIT)
-    assert PyomoHighs().solve(problem, time_limit_s=math.inf).stop is Stop.CONVERGED
+    model = KeptModel(shape_of(problem))
+    assert not model.solve(problem, Limits(simplex_iterations=1)).usable
+    whole = model.solve(problem, Limits())
+    assert whole.usable and whole.objective_eur == KeptModel(shape_of(problem)).solve(problem, Limits()).objective_eur
 
 
 def test_a_time_limit_is_a_result_that_says_so() -> None:
