@@ -224,7 +224,7 @@ class Elastic:
         if may_fail and status == Status.kInfeasible:
             return np.array([])
         if status == Status.kTimeLimit:
-            raise PlanError("there was no more time", hint="allow it more")
+            raise PlanError("there was no more time", hint="mend what is told first, and ask again")
         raise PlanError(f"the model without some limits could not be solved: HiGHS says {status.name[1:]}")
 
     def _felt(self, asked: set[str]) -> frozenset[str]:

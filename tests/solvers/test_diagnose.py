@@ -236,7 +236,7 @@ def test_why_nothing_was_found_is_told_and_not_that_it_is_cheap() -> None:
     found = diagnose(problem, result, time_limit_s=0.0)
     assert (found.conflicts, found.untold) == ((), 1)
     assert lines(problem, result, found) == (
-        "1 limit is bent and was not looked into: there was no more time; allow it more.",
+        "1 limit is bent and was not looked into: there was no more time; mend what is told first, and ask again.",
     )
 
 
