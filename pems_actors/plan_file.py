@@ -26,8 +26,9 @@ def from_text(text: str) -> tuple[PlanProblem, SignedPlan]:
     """
     try:
         value = codec("optimizer").decode(text.strip().encode())
-    except PemsError as error:
-        raise DataError(f"this is no saved plan: {error}", hint="`explain --save FILE` writes one") from None
+    except PemsError:
+        what = "this is no saved plan: cut short, changed, written anew by another program, or something else"
+        raise DataError(what, hint="`explain --save FILE` writes one") from None
     match value:
         case (PlanProblem() as problem, SignedPlan() as plan):
             if not verify(plan, problem):
@@ -51,4 +52,7 @@ def load(path: Path) -> tuple[PlanProblem, SignedPlan]:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise ConfigError(f"--plan {path}: {reason}", hint="a file of `explain --save`, or a planning case") from None
-    return from_text(text)
+    try:
+        return from_text(text)
+    except DataError as error:
+        raise DataError(f"--plan {path}: {error.problem}", hint=error.hint) from None

@@ -9,18 +9,25 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from models.errors import DataError
+from models.units import is_number, shown
 from solvers.problem import BatteryProblem, CalmPrices, PlanProblem
 from solvers.result import PlanResult, Quality
 
+CURTAILABLE = "pv_curtailable"
 COLUMNS = ("timestamp", "price_import_eur_kwh", "price_export_eur_kwh", "pv_kw", "load_kw")
 _MAX_DAYS = 31.0
+_LEAST_KWH = 0.001  # smaller batteries are none
+_YEARS = range(2000, 2101)
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _MAX_KW = 200.0  # of one house; above it somebody wrote W
 _MAX_PRICE = 20.0  # EUR/kWh; above it somebody wrote EUR/MWh or cent
 
@@ -39,7 +46,7 @@ _KW = f"kW, at most {_MAX_KW:g}: is it in W?"
 _RULES: Mapping[str, _Rule] = {
     "step_min": _Rule(1, 1440, "minutes per slot"),
     "steps": _Rule(1, 10_000, "number of slots", whole=True),
-    "capacity_kwh": _Rule(0, 10_000, "kWh, not Wh"),
+    "capacity_kwh": _Rule(0, 10_000, "kWh, not Wh; 0 is no battery"),
     "charge_kw": _Rule(0, _MAX_KW, _KW),
     "discharge_kw": _Rule(0, _MAX_KW, _KW),
     "eff_charge": _Rule(0.05, 1, "a fraction: 95 % is written 0.95"),
@@ -76,9 +83,15 @@ def load_case(path: str | Path) -> PlanningCase:
         raise DataError(f"{file}: not a case file", hint="give the path of a NAME.json beside its NAME.csv")
     fields = _fields(file)
     numbers = {name: _number(file, fields, name, rule) for name, rule in _RULES.items()}
-    curtailable = fields.get("pv_curtailable", True)
+    if CURTAILABLE not in fields:
+        raise _missing(file, fields, CURTAILABLE, "true or false")
+    curtailable = fields[CURTAILABLE]
     if not isinstance(curtailable, bool):
-        raise DataError(f"{file}: pv_curtailable is {curtailable!r}", hint="write true or false")
+        raise DataError(f"{file}: {CURTAILABLE} is {_told(curtailable)}", hint="write true or false")
+    if 0.0 < numbers["capacity_kwh"] < _LEAST_KWH:
+        raise DataError(
+            f"{file}: capacity_kwh is {numbers['capacity_kwh']:g}, must be 0 or {_LEAST_KWH:g} to 10000", hint="kWh"
+        )
     if numbers["soc_min"] > numbers["soc_max"]:
         raise DataError(
             f"{file}: soc_min {numbers['soc_min']:g} is above soc_max {numbers['soc_max']:g}", hint="swap them?"
@@ -88,7 +101,7 @@ def load_case(path: str | Path) -> PlanningCase:
         raise DataError(f"{file}: steps x step_min is {step * numbers['steps']}, at most {_MAX_DAYS:g} days")
     series = _series(file.with_suffix(".csv"), int(numbers["steps"]), step)
     return PlanningCase(
-        name=str(fields.get("name", file.stem)),
+        name=str(fields.get("name", file.stem)).encode(errors="backslashreplace").decode(),
         problem=_problem(file.stem, numbers, curtailable, series),
         eff_charge=numbers["eff_charge"],
         eff_discharge=numbers["eff_discharge"],
@@ -104,6 +117,11 @@ def answer(case: PlanningCase, result: PlanResult) -> dict[str, object]:
         As loaded.
     result : PlanResult
         Of `case.problem`, from any planner.
+
+    Returns
+    -------
+    dict
+        `bound_eur` is comparable with `cost_eur`: what bent rules cost is in neither, and the gap is their difference.
     """
     missing = result.quality is Quality.FAILED
     return {
@@ -112,7 +130,7 @@ def answer(case: PlanningCase, result: PlanResult) -> dict[str, object]:
         "maker": result.maker,
         "message": result.message,
         "cost_eur": None if missing else result.cost_eur,
-        "bound_eur": result.bound_eur if math.isfinite(result.bound_eur) else None,
+        "bound_eur": result.cost_eur - result.gap_eur if math.isfinite(result.gap_eur) else None,
         "gap_eur": result.gap_eur if math.isfinite(result.gap_eur) else None,
         "charge_kw": [p / case.eff_charge for p in result.charge_kw],
         "discharge_kw": [p * case.eff_discharge for p in result.discharge_kw],
@@ -141,21 +159,20 @@ class _Series:
 
 def _problem(name: str, n: Mapping[str, float], curtailable: bool, series: _Series) -> PlanProblem:
     steps = int(n["steps"])
-    battery = None
-    if n["capacity_kwh"] > 0.0:
-        battery = BatteryProblem(
-            capacity_kwh=n["capacity_kwh"],
-            soc=n["soc_initial"],
-            soc_min=n["soc_min"],
-            soc_max=n["soc_max"],
-            charge_kw=n["charge_kw"] * n["eff_charge"],
-            discharge_kw=n["discharge_kw"] / n["eff_discharge"],
-            eff_charge_pv=n["eff_charge"],
-            eff_charge_ac=n["eff_charge"],
-            eff_discharge=n["eff_discharge"],
-            soc_final=n["soc_final"],
-            composites=False,
-        )
+    some = n["capacity_kwh"] > 0.0  # without, one that can do nothing: the flows of a case are free all the same
+    battery = BatteryProblem(
+        capacity_kwh=n["capacity_kwh"] if some else _LEAST_KWH,
+        soc=n["soc_initial"],
+        soc_min=n["soc_min"],
+        soc_max=n["soc_max"],
+        charge_kw=n["charge_kw"] * n["eff_charge"] if some else 0.0,
+        discharge_kw=n["discharge_kw"] / n["eff_discharge"] if some else 0.0,
+        eff_charge_pv=n["eff_charge"],
+        eff_charge_ac=n["eff_charge"],
+        eff_discharge=n["eff_discharge"],
+        soc_final=n["soc_final"],
+        composites=False,
+    )
     return PlanProblem(
         id=name,
         issued=series.start,
@@ -193,25 +210,52 @@ def _read(file: Path) -> str:
 
 def _fields(file: Path) -> dict[str, Any]:
     try:
-        fields = json.loads(_read(file))
+        fields = json.loads(_read(file), object_pairs_hook=lambda pairs: _once(file, pairs))
     except json.JSONDecodeError as error:
         raise DataError(f"{file}: line {error.lineno} is not JSON: {error.msg}", hint="mend the syntax") from None
+    except ValueError:  # an integer of thousands of digits
+        raise DataError(f"{file}: holds a number of too many digits", hint="no field is above 10000") from None
     except RecursionError:
         raise DataError(f"{file}: is nested too deeply", hint="a case is one flat JSON object") from None
     if not isinstance(fields, dict):
-        raise DataError(f"{file}: holds a JSON {type(fields).__name__}", hint="a case is one flat JSON object")
+        raise DataError(f"{file}: holds {_told(fields)}", hint="a case is one flat JSON object")
     return fields
+
+
+def _once(file: Path, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in fields:
+            raise DataError(f"{file}: {shown(name)} is there twice", hint="keep one of them")
+        fields[name] = value
+    return fields
+
+
+def _missing(file: Path, fields: Mapping[str, Any], name: str, what: str) -> DataError:
+    known = (*_RULES, CURTAILABLE)
+    like = get_close_matches(name, [f for f in fields if f not in known], n=1)
+    hint = f"is {shown(like[0])} meant to be it?" if like else f"add it: {what}"
+    return DataError(f"{file}: {name} is missing", hint=hint)
+
+
+def _told(value: object) -> str:
+    """A JSON value in JSON's own words."""
+    if isinstance(value, (list, dict)):
+        return "a list" if isinstance(value, list) else "an object"
+    words = {None: "null", True: "true", False: "false"}
+    return words[value] if value is None or isinstance(value, bool) else shown(value)
 
 
 def _number(file: Path, fields: Mapping[str, Any], name: str, rule: _Rule) -> float:
     if name not in fields:
-        raise DataError(f"{file}: {name} is missing", hint=f"add it: {rule.low:g} to {rule.high:g}, {rule.remedy}")
+        raise _missing(file, fields, name, f"{rule.low:g} to {rule.high:g}, {rule.remedy}")
     value = fields[name]
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise DataError(f"{file}: {name} is {value!r}, must be a number", hint=rule.remedy)
+        raise DataError(f"{file}: {name} is {_told(value)}, must be a number", hint=rule.remedy)
+    if not (is_number(value) and rule.low <= value <= rule.high):
+        told = f"{value:g}" if isinstance(value, float) or is_number(value) else "a number of too many digits"
+        raise DataError(f"{file}: {name} is {told}, must be {rule.low:g} to {rule.high:g}", hint=rule.remedy)
     number = float(value)
-    if not (math.isfinite(number) and rule.low <= number <= rule.high):
-        raise DataError(f"{file}: {name} is {number:g}, must be {rule.low:g} to {rule.high:g}", hint=rule.remedy)
     if rule.whole and number != int(number):
         raise DataError(f"{file}: {name} is {number:g}, must be a whole number", hint=rule.remedy)
     return number
@@ -259,6 +303,10 @@ def _time(file: Path, line: int, text: str) -> datetime:
         ) from None
     if at.tzinfo is None:
         raise DataError(f"{file}: line {line}: timestamp {text!r} has no zone", hint="times are UTC: add +00:00")
+    if at.year not in _YEARS:
+        raise DataError(
+            f"{file}: line {line}: timestamp {text!r} is not of the years {_YEARS[0]} to {_YEARS[-1]}", hint="mend it"
+        )
     return at.astimezone(UTC)
 
 
@@ -277,11 +325,10 @@ def _follows(file: Path, line: int, before: datetime, at: datetime, step: timede
 
 def _value(file: Path, line: int, column: str, text: str) -> float:
     where = f"{file}: line {line}: {column}"
-    try:
-        value = float(text)
-    except ValueError:
+    if not _NUMBER.fullmatch(text.strip()) and text.strip().lower() not in ("nan", "inf", "-inf", "infinity"):
         what = "is missing" if not text.strip() else f"{text!r} is not a number"
-        raise DataError(f"{where} {what}", hint="an unknown value has no stand-in in a case, and is not 0") from None
+        raise DataError(f"{where} {what}", hint="an unknown value has no stand-in in a case, and is not 0")
+    value = float(text)
     if not math.isfinite(value):
         raise DataError(f"{where} is {text.strip()}", hint="an unknown value has no stand-in in a case, and is not 0")
     if column.startswith("price"):

@@ -50,7 +50,8 @@ def register(app: typer.Typer) -> None:
     ) -> int:
         within("--time-limit", time_limit, 0.1, 3600.0, " s")
         if case.suffix.lower() != ".json":
-            raise ConfigError(f"{case}: a case is a .json file", hint=f"did you mean {case.with_suffix('.json')}?")
+            meant = f"did you mean {case.with_suffix('.json')}?" if case.name else "give the path of a case"
+            raise ConfigError(f"{case}: a case is a .json file", hint=meant)
         new_file("--json", json_)
         new_file("--plot", plot, ending=".png")
         from solvers.cascade import Cascade

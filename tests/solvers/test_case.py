@@ -120,7 +120,7 @@ def test_missing_terminal_energy_is_bent_and_told(tmp_path: Path) -> None:
 
 
 BAD_FIELDS = [
-    ({"capacity_kwh": None}, "capacity_kwh is None, must be a number"),
+    ({"capacity_kwh": None}, "capacity_kwh is null, must be a number"),
     ({"capacity_kwh": -1}, "capacity_kwh is -1, must be 0 to"),
     ({"charge_kw": 5000}, "charge_kw is 5000.*is it in W"),
     ({"soc_min": 10}, "soc_min is 10, must be 0 to 1; a fraction"),
@@ -129,10 +129,13 @@ BAD_FIELDS = [
     ({"steps": 0}, "steps is 0, must be 1 to"),
     ({"steps": 4.5}, "steps is 4.5, must be a whole number"),
     ({"steps": 5}, "has 4 rows, the case says 5 steps"),
-    ({"step_min": True}, "step_min is True, must be a number"),
+    ({"step_min": True}, "step_min is true, must be a number"),
     ({"step_min": 30}, "after the line above, a slot is 0:30:00"),
     ({"pv_curtailable": "yes"}, "pv_curtailable is 'yes'"),
     ({"grid_import_limit_kw": float("nan")}, "grid_import_limit_kw is nan"),
+    ({"capacity_kwh": 10**400}, "capacity_kwh is a number of too many digits, must be 0 to 10000"),
+    ({"capacity_kwh": 1e-9}, "capacity_kwh is 1e-09, must be 0 or 0.001 to 10000"),
+    ({"soc_min": [0.1]}, "soc_min is a list, must be a number"),
 ]
 
 
@@ -144,10 +147,38 @@ def test_a_bad_parameter_is_one_line_with_value_and_remedy(tmp_path: Path, field
     assert "case." in str(error.value)
 
 
-@pytest.mark.parametrize("name", [n for n in GOOD if n != "pv_curtailable"])
+@pytest.mark.parametrize("name", list(GOOD))
 def test_a_missing_parameter_is_named(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError, match=f"{name} is missing; add it"):
         load_case(write(tmp_path, {k: v for k, v in GOOD.items() if k != name}))
+
+
+def test_a_misspelt_parameter_is_no_silent_default(tmp_path: Path) -> None:
+    fields = {k: v for k, v in GOOD.items() if k != "pv_curtailable"} | {"pv_curtailble": False}
+    with pytest.raises(DataError, match="pv_curtailable is missing; is 'pv_curtailble' meant to be it?"):
+        load_case(write(tmp_path, fields))
+
+
+def test_a_case_without_a_battery_has_free_flows_and_a_soc_that_stays(tmp_path: Path) -> None:
+    """Where buying is paid for and selling costs, it does without its sun."""
+    dear = [f"{line.split(',')[0]},-0.1,-0.2,5,2" for line in ROWS]
+    case = load_case(write(tmp_path, GOOD | {"capacity_kwh": 0}, rows=dear))
+    told = answer(case, PyomoHighs().solve(case.problem, time_limit_s=60.0))
+    assert told["cost_eur"] == pytest.approx(-0.1 * 2 * len(ROWS) / 4)
+    assert told["soc"] == pytest.approx([GOOD["soc_initial"]] * len(ROWS))
+    assert told["charge_kw"] == pytest.approx([0.0] * len(ROWS), abs=1e-9)
+
+
+def test_the_gap_is_what_the_cost_is_above_the_bound_whatever_is_bent(tmp_path: Path) -> None:
+    case = load_case(write(tmp_path, GOOD | {"grid_import_limit_kw": 0.0, "discharge_kw": 0.0}))
+    told = answer(case, PyomoHighs().solve(case.problem, time_limit_s=60.0))
+    assert told["bent_rules"]
+    assert told["gap_eur"] == pytest.approx(told["cost_eur"] - told["bound_eur"])  # type: ignore[operator]
+    assert abs(told["gap_eur"]) < 0.01  # type: ignore[arg-type]
+
+
+def test_a_name_that_no_file_can_hold_is_escaped(tmp_path: Path) -> None:
+    assert load_case(write(tmp_path, GOOD | {"name": "\ud800x"})).name == "\\ud800x"
 
 
 def row(**changes: str) -> list[str]:
@@ -164,6 +195,10 @@ BAD_ROWS = [
     (row(price_import_eur_kwh=""), "line 4: price_import_eur_kwh is missing; .* is not 0"),
     (row(price_import_eur_kwh="nan"), "line 4: price_import_eur_kwh is nan"),
     (row(price_export_eur_kwh="85.3"), "line 4: price_export_eur_kwh is 85.3, at most 20 EUR/kWh; is it in EUR/MWh"),
+    (row(load_kw="1_0"), "line 4: load_kw '1_0' is not a number"),
+    (row(load_kw="\uff10.2"), "line 4: load_kw '\uff10.2' is not a number"),
+    (row(timestamp="9999-12-31T23:30:00+00:00"), "line 4: timestamp '9999.*' is not of the years 2000 to 2100"),
+    (row(timestamp="0001-01-01T00:00:00+10:00"), "line 4: timestamp '0001.*' is not of the years 2000 to 2100"),
     (row(load_kw="1200"), "line 4: load_kw is 1200, must be 0 to 200 kW; is it in W"),
     (row(pv_kw="-0.2"), "line 4: pv_kw is -0.2"),
     (row(pv_kw="inf"), "line 4: pv_kw is inf"),
@@ -193,7 +228,9 @@ def test_files_that_cannot_be_cases_are_told_apart(tmp_path: Path) -> None:
     assert "case.json: is empty" in said(b"")
     assert "line 1 is not JSON" in said(b"{")
     assert "byte 1 is not UTF-8" in said(b'"\xff"')
-    assert "holds a JSON list" in said(b"[]")
+    assert "holds a list" in said(b"[]")
+    assert "'steps' is there twice; keep one of them" in said(b'{"steps": 4, "steps": 5}')
+    assert "holds a number of too many digits" in said(b'{"steps": ' + b"9" * 5000 + b"}")
     assert "nested too deeply" in said(b"[" * 100_000)
     assert "case.csv: is empty" in said(None, csv=b" \n")
     assert "columns are a, b" in said(None, csv=b"a,b\n1,2\n")
