@@ -10,7 +10,7 @@ import numpy as np
 from highspy import HighsModelStatus as Status
 
 from models.errors import PemsError
-from solvers.adapt import Adapter
+from solvers.adapt import REFINE_ABOVE_EUR, Adapter
 from solvers.commitment import keep_to_it
 from solvers.composites.choose import choose_modes
 from solvers.directions import separate
@@ -55,7 +55,7 @@ class PyomoHighs:
         *,
         simplex_iterations: int = 2_000_000,
         nodes: int = 200_000,
-        refine_above_eur: float = 0.03,
+        refine_above_eur: float = REFINE_ABOVE_EUR,
         search_s: float = 2.0,
     ) -> None:
         self._iterations, self._nodes, self._refine_above = simplex_iterations, nodes, refine_above_eur
@@ -96,7 +96,10 @@ class PyomoHighs:
         result = result_of(problem, solution, self.name, stop)
         peak_kw = highest_import_kw(problem, solution)
         limits = self._limits(problem, time_limit_s - (solved - started))
-        adapter = Adapter(problem, model, limits, refine_above_eur=self._refine_above, peak_kw=peak_kw)
+        adapter = Adapter(
+            problem, lambda fixed, left_s: model.refine(fixed, replace(limits, time_s=left_s)), limits.time_s,
+            peak_kw=peak_kw, refine_above_eur=self._refine_above,
+        )
         best = adapter.improve(result)
         result = keep_to_it(problem, best, lambda begun: adapter.beginning(best, begun))
         again_s = adapter.solve_s

@@ -35,6 +35,11 @@ class Bar:
     def forbids(self, slot: int, option: int) -> bool:
         return self.start <= slot < self.stop and option in self.options
 
+    def meets(self, modes: Sequence[InverterMode]) -> bool:
+        """Whether a sequence of modes holds what is barred."""
+        composites = {OPTIONS[i].composite for i in self.options}
+        return any(mode.composite in composites for mode in modes[self.start : self.stop])
+
 
 class Table:
     """Stage costs, next SOCs and cost-to-go of one problem with its heating decided.

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from models.types.mode import Composite, InverterMode
+from models.types.mode import Composite
 from solvers.composites.bill import Array, Heat
-from solvers.composites.choose import choose_modes
 from solvers.composites.labels import Player
 from solvers.composites.options import ACTIVE, OPTIONS, REST, running_options
 from solvers.composites.table import Bar, Table
@@ -45,7 +44,7 @@ def bar(problem: PlanProblem, composite: Composite, start: int, stop: int, *, si
 
 
 class Choice:
-    """One problem with its heating decided: which composites run, and what barring some of them loses.
+    """One problem with its heating decided: what barring some composites loses.
 
     Parameters
     ----------
@@ -61,10 +60,6 @@ class Choice:
         self._problem, self._duty, self._peak_kw = problem, duty, peak_kw
         self._heat = Heat.of(problem, duty)
         self._free: Table | None = None
-
-    def without(self, barred: Bar) -> tuple[InverterMode, ...]:
-        """The cheapest modes with some barred, labelled as the inverter is told them."""
-        return choose_modes(self._problem, self._duty, peak_kw=self._peak_kw, barred=barred)
 
     def worth_eur(self, barred: Bar, changed: PlanProblem | None = None, *, until: int | None = None) -> float:
         """What barring loses, for this problem or for one that differs from it in prices, sun and load before `until`.

@@ -1,7 +1,7 @@
 """Decision cards from a plan: the choice at a time, the best plan without it, and what would change it.
 
 The inverter's runs are compared with the plan that the dynamic program finds when the run's composite is barred from
-its slots, heating adapted as in planning. A room's heating, and the flows of a planning case, are compared on the
+its slots, made the way plans are made. A room's heating, and the flows of a planning case, are compared on the
 relaxation: there the choice is fixed to nothing (or, where a heater rests, to full power for an hour) and the linear
 program solved again, from the basis that it has.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -18,7 +18,7 @@ import numpy as np
 
 from models.errors import PlanError
 from models.types.mode import Composite, InverterMode
-from solvers.account import mode_changes
+from solvers.adapt import Adapter
 from solvers.composites.options import runs
 from solvers.composites.table import Bar
 from solvers.explain.barred import Choice, bar
@@ -26,16 +26,15 @@ from solvers.explain.cards import Alternative, DecisionCard, Flip, ModeSpan, Qua
 from solvers.explain.facts import facts
 from solvers.explain.flips import find, windows
 from solvers.explain.ledger import Ledger, local, slot_time, terms
-from solvers.explain.probe import Probe, battery_fixes
+from solvers.explain.probe import Fix, Probe
 from solvers.explain.relaxed import flow_block, heat_block, relaxed_card
-from solvers.finish import Verdict, finish
 from solvers.free import duties
-from solvers.model.kept import KeptModel, Limits
+from solvers.model.frame import Array
+from solvers.model.kept import KeptModel, Limits, Solution
 from solvers.problem import PlanProblem
 from solvers.pyomo_highs import highest_import_kw
 from solvers.result import PlanResult, Quality
 
-_ADAPT_ABOVE_EUR = 0.03  # as in planning: what composites may lose before heating is adapted to them
 _AWHILE_H = 1.0  # for so long is the regular mode forbidden
 INVERTER = "inverter.mode"
 DP = "dynamic program over composites"
@@ -150,7 +149,7 @@ class Explainer:
             return replace(plain, no_alternative=barred)
         peak_kw = 0.0 if p.peak is None else highest_import_kw(p, self._probe.base)
         choice = Choice(p, np.array(r.duty).reshape(-1, p.steps), peak_kw=peak_kw)
-        other = self._without(choice, barred)
+        other = self._without(barred, peak_kw)
         ours, theirs = Ledger.of_result(p, r), Ledger.of_result(p, other)
         adapted = other.duty != r.duty
         more = ours.import_kwh - ours.export_kwh - theirs.import_kwh + theirs.export_kwh
@@ -171,23 +170,24 @@ class Explainer:
             more_losses_kwh=ours.losses_kwh - theirs.losses_kwh,
         )
 
-    def _without(self, choice: Choice, barred: Bar) -> PlanResult:
-        """The plan with the choice barred, made the way plans are made."""
+    def _without(self, barred: Bar, peak_kw: float) -> PlanResult:
+        """The best plan with the choice barred, made the way plans are made: from the heating of the relaxation, and
+        from that of this plan, whichever leads to the cheaper one.
+        """
         p, r = self._problem, self._result
-        modes = choice.without(barred)
-        verdict = Verdict(maker=r.maker, stop=r.stop, bound_eur=r.bound_eur)
-        other = finish(p, verdict, modes=modes, export_limit_kw=p.export_allowed_kw, duty=r.duty)
-        lost = other.objective_eur - r.bound_eur - p.calm.mode_change_eur * mode_changes(p, modes)
-        if not p.rooms or not lost > _ADAPT_ABOVE_EUR:
-            return other
+        adapter = Adapter(p, self._refined, self._limits.time_s, peak_kw=peak_kw, barred=barred)
+        begins = [r.duty]
+        if p.rooms:
+            begins.append(tuple(map(tuple, duties(p, self._probe.base.values).tolist())))
+        found = [adapter.improve(adapter.with_modes(r, duty)) for duty in begins]
+        return min(found, key=lambda plan: plan.objective_eur)
+
+    def _refined(self, fixed: Mapping[str, Array], time_s: float) -> Solution | None:
+        """Heating for a battery that is decided; None: its path is no plan of the relaxation."""
         try:
-            duty = duties(p, self._probe.solve(p, battery_fixes(p, other)).values)
-        except PlanError:  # the battery's path is no plan of the relaxation: heating stays as it is
-            return other
-        again = finish(
-            p, verdict, modes=modes, export_limit_kw=p.export_allowed_kw, duty=[tuple(d) for d in duty.tolist()]
-        )
-        return again if again.objective_eur < other.objective_eur else other
+            return self._probe.solve(self._problem, [Fix(name, 0, len(v), v) for name, v in fixed.items()])
+        except PlanError:
+            return None
 
     def _flips(self, choice: Choice, barred: Bar, slots: tuple[int, int], more_kwh: float) -> list[Flip]:
         """`more_kwh`: what the plan buys more than its alternative while the choice runs."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from models.errors import PlanError
 from models.types.mode import REGULAR, Composite, InverterMode
 from pems_actors.workers import codec
+from solvers.adapt import Adapter
 from solvers.composites.options import runs
 from solvers.explain.answers import Answers
 from solvers.explain.barred import Bar, Choice, bar
@@ -23,10 +24,11 @@ from solvers.explain.flips import Window, changed, find
 from solvers.explain.ledger import slot_time
 from solvers.explain.questions import CardQuestion, MarginalQuestion
 from solvers.explain.relaxed import heat_block
-from solvers.model.kept import Limits
+from solvers.model.frame import shape_of
+from solvers.model.kept import KeptModel, Limits
 from solvers.problem import PlanProblem
-from solvers.pyomo_highs import PyomoHighs
-from solvers.result import PlanResult, SignedPlan
+from solvers.pyomo_highs import PyomoHighs, highest_import_kw, result_of
+from solvers.result import PlanResult, SignedPlan, Stop
 from solvers.signature import signature
 from solvers.tiers import tiers
 from tests.solvers.houses import BATTERY, house, random_house, room
@@ -116,12 +118,36 @@ def test_the_alternative_of_a_charge_buys_nothing_for_the_battery_in_its_slots()
     asked = explainer(problem, result)
     barred = bar(problem, Composite.CHARGE_FROM_GRID, start, stop)
     assert isinstance(barred, Bar) and (barred.start, barred.stop) == (start, stop)
-    choice = Choice(problem, _no_heat(problem))
-    other = asked._without(choice, barred)
+    other = asked._without(barred, 0.0)
     card = asked.card(slot_time(problem, slot), flips=False)
     assert max(other.charge_kw[start:stop]) == 0.0 < max(result.charge_kw[start:stop])
     assert card.alternative is not None
     assert card.alternative.extra_eur == pytest.approx(other.objective_eur - result.objective_eur)
+
+
+@pytest.mark.parametrize("seed", [16, 25, 44])
+def test_an_alternative_is_no_dearer_than_planning_the_house_without_the_choice(seed: int) -> None:
+    drawn = random_house(seed)
+    problem = drawn if drawn.battery is not None else replace(drawn, battery=BATTERY)
+    result, model = planned(problem), KeptModel(shape_of(problem))
+    asked, tried = explainer(problem, result), 0
+    for start, stop in runs(result.modes):
+        composite = result.modes[start].composite
+        barred = bar(problem, composite, start, stop, since=start)
+        if composite is Composite.REGULAR or not isinstance(barred, Bar):
+            continue
+        solution = model.solve(problem, Limits())
+        relaxed = result_of(problem, solution, "relaxation", Stop.CONVERGED)
+        peak_kw = highest_import_kw(problem, solution)
+        anew = Adapter(
+            problem, lambda fixed, _: model.refine(fixed, Limits()), math.inf, peak_kw=peak_kw, barred=barred
+        )
+        other = anew.improve(anew.with_modes(relaxed, relaxed.duty))
+        card = asked.card(slot_time(problem, start), flips=False)
+        assert card.alternative is not None
+        assert card.alternative.extra_eur <= other.objective_eur - result.objective_eur + 0.002
+        tried += 1
+    assert tried
 
 
 def by_of(flip: Flip) -> float:
