@@ -107,7 +107,7 @@ def register(app: typer.Typer) -> None:
         within("--hours", hours, 1, 24 * 31)
         about = where(state, plan, day, made, config, seed)
         answer = about.ask("marginal", {"hours": hours}) if about.live else _table(about.fetch(), hours)
-        show(answer, cards.marginal(answer), json_)
+        show(answer, cards.marginal(answer, hours), json_)
 
 
 def _card(asked: Asked, at: str | None, room: str | None) -> Mapping[str, object]:

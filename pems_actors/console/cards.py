@@ -133,8 +133,8 @@ def _flip(flip: Mapping[str, Any], clock: _Clock) -> str:
     return f"{told}: {'from' if at > now else 'down to'} {number(float(at))}"
 
 
-def marginal(answer: Mapping[str, Any]) -> RenderableType:
-    """What more consumption costs, hour by hour; the cheapest hours are marked."""
+def marginal(answer: Mapping[str, Any], wanted: int) -> RenderableType:
+    """What more consumption costs, hour by hour; the cheapest hours are marked, and a table that ends early says so."""
     clock, energies = _Clock(answer), answer["energies_kwh"]
     hours: Sequence[Mapping[str, Any]] = answer["hours"]
     table = Table(box=None, header_style="bold", pad_edge=False, title_justify="left")
@@ -156,6 +156,9 @@ def marginal(answer: Mapping[str, Any]) -> RenderableType:
     parts: list[RenderableType] = [table]
     if any(bent >= 0.005 for hour in hours for bent in hour["bent_eur"]):
         parts.append(Text("! bends a rule, at a price: the fuse, a room's comfort or the reserve", style="red"))
+    if len(hours) < wanted:
+        why = "the plan reaches no further, or there was no time for more"
+        parts.append(Text(f"{len(hours)} of the {wanted} hours asked for: {why}"))
     return Group(*parts)
 
 

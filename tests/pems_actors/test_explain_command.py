@@ -93,7 +93,9 @@ def test_marginal_tells_what_the_dishwasher_costs_at_each_hour(said: Said, state
     first = {hour: h["cost_eur"][0] for hour, h in zip(local, table["hours"], strict=True)}
     assert first[19] > 1.5 * first[3] > 0.0  # the evening is dear, the night cheap
     code, out, _ = said("marginal", "--state", state, "--hours", "20")
-    assert code == 0 and "+8 kWh" in out and "cheapest" in out
+    assert code == 0 and "+8 kWh" in out and "cheapest" in out and "asked for" not in out
+    _, out, _ = said("marginal", "--state", state, "--hours", "100")
+    assert "of the 100 hours asked for: the plan reaches no further" in " ".join(out.split())
 
 
 def test_why_ends_with_the_command_that_shows_the_card(said: Said, state: str) -> None:
